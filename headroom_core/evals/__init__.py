@@ -1,0 +1,1 @@
+"""Measures, readers, peers and suites that check the library's claims on data."""
