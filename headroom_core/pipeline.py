@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from . import settings
 from .cache import BoundedCache, digest
+from .ccr.marks import caption, is_own, mark, read_mark
 from .dialects import read_messages, write_message
 from .errors import HeadroomError, InvalidInput, StoreError, TransformError
 from .kinds import detect
@@ -41,7 +43,15 @@ T = TypeVar("T")
 _log = logging.getLogger("headroom_core")
 _CACHE_BYTES: Final = 32_000_000
 _NESTING: Final = 3
-_LEFT_OUT_CHARS: Final = 600
+_ANY_REF: Final = "hr_" + "a" * 16
+
+
+@lru_cache(maxsize=1)
+def _default_originals() -> Originals:
+    """The store of this user account, one for all compressors of the process."""
+    from .ccr.originals import open_originals
+
+    return open_originals()
 
 
 class DefaultStore:
@@ -161,11 +171,7 @@ class Compressor:
     @property
     def originals(self) -> Originals | None:
         """The store behind this compressor; opens the default one where none was given."""
-        if isinstance(self._originals, DefaultStore):
-            from .ccr.originals import default_originals
-
-            return default_originals()
-        return self._originals
+        return _default_originals() if isinstance(self._originals, DefaultStore) else self._originals
 
     @property
     def fingerprint(self) -> str:
@@ -268,8 +274,6 @@ class _Call:
             return Skip(part, "policy", f"the tool {block.tool} is excluded")
         if tokens < options.min_tokens:
             return Skip(part, "size", f"it has fewer than {options.min_tokens} tokens")
-        if self._is_own(block):
-            return Skip(part, "marks", "it is compressed already")
         done = self._c.guard("compression", lambda: self._compress(part, candidate.query))
         return Skip(part, "guard", done) if isinstance(done, str) else done
 
@@ -280,6 +284,8 @@ class _Call:
 
     # ------------------------------------------------------------------ one part
     def _compress(self, part: Part, query: str | None) -> Change | Skip:
+        if self._is_own(part.block):
+            return Skip(part, "marks", "it is compressed already")
         kind = self._options.kind or ("image" if isinstance(part.block, Image) else detect(part.text).kind)
         part = replace(part, kind=kind)
         transform = self._c.transform(kind)
@@ -331,7 +337,7 @@ class _Call:
             kind = self._options.kind or detect(text).kind
             transform = self._c.transform(kind)
             again = transform and transform(Part(part.at, kind, Text(text), tokens), context)
-            if not again or again.text == text or not self._cheaper(tokens, self._closed(again, "hr_" + "x" * 16)):
+            if not again or again.text == text or not self._cheaper(tokens, self._closed(again, _ANY_REF)):
                 return rewrite
             rewrite = again
             if rewrite.left_out is not None:
@@ -350,7 +356,7 @@ class _Call:
             try:
                 originals.put(data, namespace=self._namespace, kind=part.kind, note=rewrite.left_out or "", index=rewrite.index)
                 if self._strength == "lossy":
-                    originals.remember(_joined(blocks), namespace=self._namespace)
+                    originals.remember(_joined(blocks), self._namespace)
             except StoreError as error:
                 if self._options.strict:
                     raise
@@ -365,29 +371,23 @@ class _Call:
         """The rewrite with its last line: what was left out and, where the model can ask for it, the reference."""
         if rewrite.left_out is None:
             return rewrite.blocks
-        left_out = " ".join(rewrite.left_out.split())[:_LEFT_OUT_CHARS].replace("[", "(").replace("]", ")")
         body, blocks = _last_text(rewrite.blocks)
-        originals = self._c.originals if self._strength == "reversible" and self._options.mode != "audit" else None
-        if originals and ref:
-            from .ccr.marks import mark
-
-            text = mark(body, left_out, ref, lambda r, t: originals.seal(r, t, namespace=self._namespace))
-        else:
-            text = f"{body}\n[left out: {left_out}]" if body else f"[left out: {left_out}]"
-        return (*blocks, Text(text))
+        originals = self._c.originals if self._strength == "reversible" and ref else None
+        if originals is None or ref is None:
+            return (*blocks, Text(caption(body, rewrite.left_out)))
+        seal = partial(originals.seal, namespace=self._namespace)
+        return (*blocks, Text(mark(body, rewrite.left_out, ref, seal, beside=_beside(blocks))))
 
     def _is_own(self, block: Text | Image) -> bool:
         """Is it a result of ours? Proved by its MAC or, without a marker, by the digest kept beside the original."""
-        if not isinstance(block, Text) or self._strength == "lossless" and "headroom_retrieve(" not in block.text[-1000:]:
+        if not isinstance(block, Text) or (self._strength != "lossy" and read_mark(block.text) is None):
             return False
-        from .ccr.marks import is_own
-
-        originals = self._c.originals
+        originals, text, namespace = self._c.originals, block.text, self._namespace
         if originals is None:
             return False
-        own = self._c.guard("store", lambda: is_own(block.text, originals, self._namespace) or (
-            self._strength == "lossy" and originals.recognises(block.text, namespace=self._namespace)))
-        return own is True
+        if is_own(text, originals, namespace):
+            return True
+        return self._strength == "lossy" and originals.recognises(text, namespace)
 
 
 _NOTHING: Final = Rewrite(())
@@ -416,6 +416,12 @@ def _last_text(blocks: Sequence[Block]) -> tuple[str, tuple[Block, ...]]:
     if blocks and isinstance(blocks[-1], Text):
         return blocks[-1].text, tuple(blocks[:-1])
     return "", tuple(blocks)
+
+
+def _beside(blocks: Sequence[Block]) -> str:
+    """A digest of the pictures that stand beside a marker; empty where there are none."""
+    pictures = [_payload(block) or b"" for block in blocks if isinstance(block, Image)]
+    return digest(*pictures).hex() if pictures else ""
 
 
 def _joined(blocks: Sequence[Block]) -> str:
