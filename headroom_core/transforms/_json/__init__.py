@@ -1,0 +1,1 @@
+"""The parts of the JSON transform: parse, write, read, columns, pick rows, view."""
