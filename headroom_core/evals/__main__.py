@@ -1,0 +1,37 @@
+"""``python -m headroom_core.evals SUITE [options]``: one command for every measure.
+
+Each suite is a module of this package with ``main(arguments)``; ``python -m headroom_core.evals`` lists them.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+SUITES = {
+    "inputs": "all kinds with planted needles, beside the peer and simple ways",
+    "tokens": "the token estimate against o200k",
+    "kinds": "detection: confusion matrix",
+    "json_": "JSON: look-ups, anomalies, agents' payloads",
+    "logs": "logs: the lines that explain a failed build",
+    "search": "search results: the hit that was asked for",
+    "diff": "diffs: every changed line",
+    "code": "code: signatures, asked bodies, parse",
+    "tables": "tables, HTML, configuration",
+    "kompress": "prose: the text model",
+    "images": "images: accounting, router, OCR",
+}
+
+
+def main() -> int:
+    """Run one suite, or say which there are."""
+    if len(sys.argv) < 2 or sys.argv[1] not in SUITES:
+        print("python -m headroom_core.evals SUITE [options]\n")
+        print("\n".join(f"  {name:10} {told}" for name, told in SUITES.items()))
+        return 2
+    import_module(f"{__package__}.{sys.argv[1]}").main(sys.argv[2:])
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
