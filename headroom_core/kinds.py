@@ -1,0 +1,314 @@
+"""What a text is, by its shape: ``detect(text)`` looks at samples of its head, middle and tail and says how sure it is.
+
+Sure means that the transform of that kind may have it. Unsure means "prose" with low confidence: the gentlest one.
+Rules know public formats (grep, git, log frameworks, build tools), never a data set. All patterns are linear.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from headroom_core.types import Kind
+
+_SAMPLE_LINES = 48
+_LINE = 240
+_WINDOW = 12_000
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """A kind and the probability that it is right."""
+
+    kind: Kind
+    confidence: float
+
+
+_PATH = r"(?:[A-Za-z]:[\\/])?(?:[\w.@+~()\[\]$%#,=-]+[\\/])*[\w.@+~()\[\]$%#,=-]*\.\w{1,12}"
+_DEEP = r"(?:[A-Za-z]:)?[\w.@+~()\[\]$%#,=-]*(?:[\\/][\w.@+~()\[\]$%#,=-]+)+"
+_HIT = re.compile(rf"(?:\./)?(?:{_PATH}|{_DEEP}|Makefile|Dockerfile)(?::\d+[:\s]|-\d+-|:\d+:\d+:)")
+_HIT_PLAIN = re.compile(rf"(?:\./)?({_PATH}|{_DEEP}):(?=\S|\s+\S)(?!//|\d+:)")
+_HIT_NUMBER = re.compile(r"\s{0,6}\d+[:-](?:\d+:)?(?!\d\d)")
+_HEADING = re.compile(rf"(?:\./)?(?:{_PATH}|{_DEEP})$")
+_DIAGNOSTIC = re.compile(r"[^:]{1,160}(?::\d+){1,2}:\s{0,2}(?:fatal )?(?:error|warning|note|info|remark)\b", re.I)
+_DIFF = re.compile(r"diff --(?:git|cc|combined) |--- (?:a/|/dev/null|\S+\t)|\+\+\+ (?:b/|/dev/null|\S+\t)|@@+ -\d|Index: \S|\d+(?:,\d+)?[acd]\d+(?:,\d+)?$")
+_FRAME = re.compile(
+    r"\s*(?:Traceback \(most recent|File \"[^\"]+\", line \d+|at [\w$.<>/\[\]`]+ ?\(|at (?:async )?\S+:\d+|\.{3} \d+ more|Caused by: "
+    r"|goroutine \d+ \[|from \S+:\d+:in |\S+\.(?:go|rs):\d+(?: \+0x|:\d+$)|\d+: +(?:0x[0-9a-f]+ - )?[\w<]+(?:::|$)|#\d+ +(?:0x[0-9a-f]+ in )?\S+"
+    r"|thread '[^']*' panicked|Exception in thread |panic: |stack backtrace:|created by \S+|During handling of the above)"
+)
+_ERROR_LINE = re.compile(r"[\w.$]*(?:Error|Exception|Interrupt|Exit|Warning|Failure)(?::|$)")
+_STAMP = re.compile(
+    r"[\W_]{0,4}(?:\w{1,12}[\s|:-]{1,3}){0,2}[\W_]{0,3}(?:(?:19|20)\d\d[-/.]?[01]\d[-/.]?[0-3]\d|\d{1,2}[-/.]\d{1,2}(?:[-/.]\d{2,4})?[ T]\d\d:\d\d|\d\d:\d\d:\d\d\b"
+    r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\w* +\d{1,2}[ ,]|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\w*,? (?:\d|[A-Z][a-z]{2} )|1\d{9}\b|\d{6} \d{6} |[IWEF]\d{4} \d\d:)"
+)
+_LEVEL = re.compile(r"\b(?:INFO|DEBUG|WARN(?:ING)?|ERROR|ERR|TRACE|FATAL|CRITICAL|NOTICE|SEVERE)\b|\[(?:info|debug|warn(?:ing)?|error|notice)\]|\blevel=\w")
+_BUILD = re.compile(
+    r"(?:\s*(?:\x1b|travis_|##\[|::\w+|\$ \S|\+{1,3} \S|> \S+@\d|make(?:\[\d+\])?: |npm (?:WARN|ERR|notice|info|http)|yarn |gyp |Collecting |Downloading |Downloaded |Installing |Installed "
+    r"|Requirement already|Successfully |Building |Compiling |Checking |Running |Fetching |Resolving |Updating |Unpacking |Setting up |Preparing |Selecting |Get:\d|Hit:\d|Reading "
+    r"|Receiving objects|remote: |Cloning |Step \d+/\d+|---> |The command \"|Done\. Your build|ok \d+|not ok \d+|ok\s+\S+\s+[\d.]+s|--- (?:PASS|FAIL|SKIP)|=== (?:RUN|PAUSE|CONT)|PASS\b|FAIL\b"
+    r"|test \S.* \.\.\. |Tests? run:|\[ *\d+%\]|\[ *(?:OK|RUN|PASSED|FAILED|  )|={3,}|-{5,}|\d+ (?:passing|passed|failing|failed|examples?)|BUILD |:[\w:-]+(?: UP-TO-DATE)?$|g?cc |g\+\+ |clang|CC |CXX |LD |AR "
+    r"|Using |Fetched |Linking |Scanning |Processing |Creating |Get |\* \[new |[✓✔✗✘×●] |\d+\) )|\S+::\S+ (?:PASSED|FAILED|SKIPPED|ERROR)|[\w./-]+\.\w+ [.FEsx]{2,}\s)"
+)
+_TAG = re.compile(r"\s*</?[A-Za-z!?][^<>]{0,200}(?:>|$)")
+_SECTION = re.compile(r"\[{1,2}[\w .:\"'/@*-]+\]{1,2}\s*(?:#.*)?$")
+_ASSIGN = re.compile(r"(?:export )?[\w.\"'@/-]+(?: ?[\w.-]+)?\s{0,30}=(?!=)")
+_YAML = re.compile(r"\s*(?:- )*(?:[\w.$/@*-]+|\"[^\"]{1,60}\"|'[^']{1,60}'|\{\{[^}]{1,60}\}\})\s?:(?: .*)?$|\s*- \S|---$|\.\.\.$")
+_BRANCH = re.compile(r"[\s│|]*(?:├|└|`--|\|--|\+---|\\---)")
+_LS_LONG = re.compile(r"[dlbcps-][rwxsStT-]{9}[.+@]?\s+\d+\s|total \d+")
+_LS_DIR = re.compile(r"(?:\.{0,2}/)?[^\s:][^:]{0,160}:$")
+_BARE = re.compile(rf"(?:\./|/|~/)?(?:[\w.@+~()\[\]$%#,=-]+[\\/])+[\w.@+~()\[\]$%#,=-]*$|\.$")
+_NAME = re.compile(r"[\w.@+~()\[\]$%#,=-]{1,80}[/*@|=]?$")
+_CODE = re.compile(
+    r"\s*(?:(?:async )?def \w+\s*[(\[]|class \w+|import [\w.{*\"'(]|from [\w.]+ import|@\w[\w.]*(?:\(|$)|(?:export |default |async )*function\b|(?:export )?(?:const|let|var) [\w{\[]|#\s*(?:include|define|ifdef|ifndef|endif|if|pragma|undef)\b"
+    r"|(?:public|private|protected|internal|static|final|abstract|virtual|override|inline|extern|typedef|template|namespace|using|package|struct|enum|union|interface|trait|impl|mod|pub|use|fn|func|type|module|require|include|extends|val|unsafe) [\w<(:{\"'*]"
+    r"|(?:if|for|while|switch|catch|elif|else if|match|foreach|unless|until)\b.*(?:[{:(]|then)\s*$|(?:else|try|finally|do|begin|end)\b\s*[{:]?\s*$|return\b|raise |throw |yield |await |break;|continue;|assert |case .*:|self\.|this\.|super[.(]|/\*|\*/|\* |\*$|//|\"\"\"|'''|\}|\)[;,)]?$"
+    r"|[\w.\[\]>*&()-]+ (?:[-+*/|&]?=|:=|<-) \S.*|[\w.:>-]+\(.*\)?[;,{]?$)"
+)
+_CODE_END = re.compile(r".*(?:[;{}]|\):|\) \{|=>|,|\(|\)|\\)\s*$")
+_STRONG_CODE = re.compile(
+    r"\s*(?:(?:async )?def \w+\s*[(\[]|class \w+.*[:{]$|from [\w.]+ import |import [\w.]+(?: as \w+|;)?$|import .* from |(?:export |default |async )*function\b|(?:const|let|var) \w+ ?=|#\s*(?:include|define) |package [\w.]+;?$"
+    r"|(?:public|private|protected|static|final|abstract|inline|pub|impl|fn|func|struct|namespace|template|typedef|using|use) .*[{;(,>]\s*$|(?:if|for|while|switch) ?\(.*\{\s*$|return\b.*;|@Override|(?:if|for|while|elif|with|try|except)\b.*:$|\} else|self\.\w+ = |func .*\{$)"
+)
+_SENTENCE = re.compile(r"\s*(?:[-*>#\d.]+ )?[\"'(\[*_]?[A-Z]?[\w'’,\"()`*-]+(?: [\w'’,\";:()%$/.`*_\[\]–—-]+){5,}")
+
+
+def detect(text: str) -> Detected:
+    """The kind of a text. Reads a bounded sample, so the cost does not grow with the text."""
+    lines = _sample(text)
+    if not lines:
+        return Detected("prose", 0.2)
+    return (
+        _json(text)
+        or _votes(lines, text)
+    )
+
+
+def _sample(text: str) -> list[str]:
+    """Up to ``_SAMPLE_LINES`` non-blank lines of head, middle and tail each, cut to ``_LINE`` characters."""
+    if len(text) <= 3 * _WINDOW:
+        pieces = [text]
+        limit = 3 * _SAMPLE_LINES
+    else:
+        middle = len(text) // 2
+        pieces = [text[:_WINDOW], _from_line(text[middle : middle + _WINDOW]), _from_line(text[-_WINDOW:])]
+        limit = _SAMPLE_LINES
+    lines: list[str] = []
+    for piece in pieces:
+        found = [line[:_LINE] for line in piece.split("\n") if line and not line.isspace()]
+        if len(found) > limit and len(pieces) == 1:
+            third = limit // 3
+            middle = (len(found) - third) // 2
+            found = found[:third] + found[middle : middle + third] + found[-third:]
+        lines += found[:limit]
+    return [line.rstrip("\r") for line in lines]
+
+
+def _from_line(piece: str) -> str:
+    """A piece of text from its first whole line on."""
+    cut = piece.find("\n")
+    return piece[cut + 1 :] if 0 <= cut < len(piece) - 1 else piece
+
+
+_JSON_START = re.compile(r"\s*(?:\{\s*(?:\"|\})|\[\s*(?:[\[{\"\]]|-?\d+(?:\.\d+)?\s*[,\]]|true\b|false\b|null\b))")
+
+
+def _json(text: str) -> Detected | None:
+    """JSON by its first and last characters and the look of its beginning; whole parsing is the transform's work."""
+    head = text[:2000]
+    if not _JSON_START.match(head):
+        return _json_after_text(text)
+    tail = text[-2000:].rstrip()
+    if tail[-1:] in "}]":
+        return Detected("json", 0.99)
+    quotes = head.count('"') + head.count(":")
+    return Detected("json", 0.9) if quotes * 12 >= len(head) else None
+
+
+def _json_after_text(text: str) -> Detected | None:
+    """A short introduction, then JSON to the end."""
+    tail = text[-200:].rstrip()
+    if tail[-1:] not in ("}", "]"):
+        return None
+    head = text[:1000]
+    for match in re.finditer(r"(?:^|\n)[^\n]{0,200}?(?=[{\[])", head):
+        at = match.end()
+        if _JSON_START.match(text[at : at + 2000]) and len(text) - at > 4 * at:
+            sample = text[at : at + 4000]
+            if sample.count('"') * 16 >= len(sample) and re.search(r'"\s*:', sample):
+                return Detected("json", 0.8)
+    return None
+
+
+def _votes(lines: list[str], text: str) -> Detected:
+    """Each rule states a kind where enough of the sampled lines carry its mark; the most specific rule goes first."""
+    votes = _count(lines)
+    for rule in (_diff, _tree, _search, _trace, _markup, _table, _log, _code, _config, _search_plain, _prose):
+        found = rule(lines, votes, text)
+        if found is not None:
+            return found
+    return Detected("prose", 0.4)
+
+
+def _count(lines: list[str]) -> dict[str, float]:
+    """The share of lines that carry each mark."""
+    marks = Counter[str]()
+    for line in lines:
+        for name, pattern in _MARKS:
+            if pattern.match(line):
+                marks[name] += 1
+        if _LEVEL.search(line, 0, 100):
+            marks["level"] += 1
+        marks["words"] += line.count(" ") >= 5
+        marks["indented"] += line[0] in " \t"
+    return {name: marks[name] / len(lines) for name in (*(name for name, _ in _MARKS), "level", "words", "indented")}
+
+
+_MARKS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("hit", _HIT), ("plain", _HIT_PLAIN), ("number", _HIT_NUMBER), ("heading", _HEADING), ("diagnostic", _DIAGNOSTIC),
+    ("diff", _DIFF), ("frame", _FRAME), ("stamp", _STAMP), ("build", _BUILD), ("tag", _TAG), ("section", _SECTION),
+    ("assign", _ASSIGN), ("yaml", _YAML), ("branch", _BRANCH), ("ls", _LS_LONG), ("dir", _LS_DIR), ("bare", _BARE),
+    ("name", _NAME), ("code", _CODE), ("code_end", _CODE_END), ("strong", _STRONG_CODE), ("sentence", _SENTENCE),
+)  # fmt: skip
+
+
+def _diff(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
+    if not votes["diff"]:
+        return None
+    first = next(i for i, line in enumerate(lines) if _DIFF.match(line))
+    body = lines[first:]
+    shaped = sum(line[0] in " +-@\\<>" or _DIFF.match(line) is not None or _EXTENDED.match(line) is not None for line in body)
+    hunks = any(line.startswith(("@@", "diff --", "Index: ")) for line in lines)
+    changed = sum(line[0] in "+-<>" for line in body)
+    if hunks and shaped >= 0.85 * len(body) and (changed or len(body) < 12) and len(body) >= 0.3 * len(lines):
+        return Detected("diff", 0.99 if shaped == len(body) else 0.95)
+    return None
+
+
+_EXTENDED = re.compile(r"(?:old|new|deleted) (?:file )?mode |index [0-9a-f]|(?:similarity|dissimilarity) index|(?:rename|copy) (?:from|to) |Binary files |GIT binary|={20,}|commit [0-9a-f]{7}")
+
+
+def _tree(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
+    if votes["branch"] >= 0.6:
+        return Detected("tree", 0.98)
+    if votes["ls"] >= 0.6:
+        return Detected("tree", 0.97)
+    if len(lines) >= 4 and votes["bare"] >= 0.9:
+        return Detected("tree", 0.95)
+    if votes["dir"] and votes["dir"] + votes["name"] >= 0.95 and votes["name"] >= 0.5 and lines[0].endswith(":") and votes["yaml"] < 0.9:
+        return Detected("tree", 0.93)
+    return None
+
+
+def _search(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
+    separators = sum(line == "--" for line in lines) / len(lines)
+    if votes["hit"] + separators >= 0.7 and votes["diagnostic"] < 0.3 and votes["frame"] < 0.4:
+        return Detected("search", 0.98 if votes["hit"] + separators >= 0.9 else 0.9)
+    if votes["heading"] and votes["number"] + votes["heading"] + separators >= 0.9 and votes["number"] >= 0.4 and votes["stamp"] < 0.3:
+        return Detected("search", 0.95)
+    return None
+
+
+def _search_plain(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
+    """Hits without line numbers: ``path:text``, where paths repeat or look like paths indeed."""
+    if votes["plain"] < 0.85 or votes["stamp"] > 0.2:
+        return None
+    paths = [match[1] for line in lines if (match := _HIT_PLAIN.match(line))]
+    deep = sum("/" in path or "\\" in path for path in paths)
+    return Detected("search", 0.9) if deep >= 0.7 * len(paths) or len(set(paths)) <= len(paths) / 2 else None
+
+
+def _trace(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
+    if votes["frame"] < 0.3 or votes["stamp"] > 0.15:
+        return None
+    python = sum(line.startswith("Traceback") for line in lines)
+    share = votes["frame"] + (votes["frame"] * 0.9 if python else 0.0)
+    return Detected("trace", 0.95) if share >= 0.6 else None
+
+
+def _markup(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
+    start = text[:400].lstrip("\ufeff \t\r\n").lower()
+    if start.startswith(("<!doctype", "<html", "<?xml", "<svg", "<rss", "<feed")):
+        return Detected("html", 0.99)
+    tags = len(re.findall(r"</?[A-Za-z][\w:-]{0,40}[\s/>]", "\n".join(lines)))
+    if start.startswith("<") and _TAG.match(start) and (votes["tag"] >= 0.4 or tags >= len(lines)) and "</" in text[:20000]:
+        return Detected("html", 0.93)
+    return Detected("html", 0.85) if votes["tag"] >= 0.6 and tags >= len(lines) else None
+
+
+def _table(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
+    if len(lines) < 3:
+        return None
+    if sum(line.lstrip()[:1] == "|" and line.rstrip()[-1:] == "|" for line in lines) >= 0.8 * len(lines):
+        return Detected("table", 0.97)
+    if sum(" | " in line for line in lines) >= 0.7 * len(lines) and any(re.fullmatch(r"[\s|+:-]{5,}", line) for line in lines[:4]):
+        return Detected("table", 0.95)
+    for delimiter, least in (("\t", 1), (";", 2), (",", 2), ("|", 2)):
+        counts = Counter(_cells(line, delimiter) for line in lines)
+        count, often = counts.most_common(1)[0]
+        if count >= least and often >= 0.9 * len(lines) and votes["stamp"] + votes["level"] < 0.6 and votes["code_end"] < 0.5 and votes["sentence"] < 0.5:
+            return Detected("table", 0.95 if often == len(lines) else 0.9)
+    if len(lines) >= 4 and votes["stamp"] < 0.4 and votes["level"] < 0.3 and _aligned(lines):
+        return Detected("table", 0.85)
+    return None
+
+
+def _cells(line: str, delimiter: str) -> int:
+    """Delimiters outside of double quotes."""
+    if '"' in line:
+        line = re.sub(r'"[^"]*"', "", line)
+    return line.count(delimiter)
+
+
+def _aligned(lines: list[str]) -> bool:
+    """Columns of fixed width: a few positions where every line has a space after or before something."""
+    rows = [line for line in lines if line.strip()][:40]
+    width = min(len(rows[0]), 160)
+    head = [m.start() for m in re.finditer(r"(?<=\s\s)\S|(?<=\s)[A-Z]", rows[0][:width])]
+    if len(head) < 2:
+        return False
+    good = 0
+    for at in head:
+        before = sum(len(row) <= at or row[at - 1] == " " for row in rows)
+        good += before >= 0.9 * len(rows) and sum(len(row) > at for row in rows) >= 0.7 * len(rows)
+    return good >= max(2, 0.5 * len(head)) and sum("  " in row.strip() for row in rows) >= 0.8 * len(rows)
+
+
+def _log(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
+    score = votes["stamp"] + 0.7 * votes["level"] + votes["build"] + votes["diagnostic"] + 0.5 * votes["frame"]
+    if votes["stamp"] >= 0.6 or (score >= 0.6 and votes["strong"] < 0.2):
+        return Detected("log", 0.97 if score >= 0.8 else 0.93)
+    if score >= 0.25 and votes["strong"] < 0.1 and votes["sentence"] < 0.5 and votes["yaml"] < 0.6 and votes["code"] < 0.5:
+        return Detected("log", 0.85)
+    if "\x1b[" in text[:20000] and votes["strong"] < 0.15:
+        return Detected("log", 0.85)
+    return None
+
+
+def _code(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
+    score = votes["code"] + 0.5 * votes["code_end"] + 0.5 * votes["strong"]
+    if votes["strong"] >= 0.08 and score >= 0.6 and votes["yaml"] < 0.6:
+        return Detected("code", min(0.98, 0.75 + 0.25 * score))
+    if text.startswith("#!") and votes["sentence"] < 0.5:
+        return Detected("code", 0.9)
+    return Detected("code", 0.75) if score >= 0.9 and votes["yaml"] + votes["assign"] < 0.6 and votes["sentence"] < 0.4 else None
+
+
+def _config(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
+    comments = sum(line.lstrip()[:1] in ("#", ";") for line in lines) / len(lines)
+    indented = votes["indented"]
+    if votes["section"] and votes["section"] + votes["assign"] + comments + 0.5 * indented >= 0.7 and votes["assign"]:
+        return Detected("config", 0.95)
+    if votes["assign"] + comments >= 0.9 and votes["assign"] >= 0.3 and votes["sentence"] < 0.3:
+        return Detected("config", 0.9)
+    keys = votes["yaml"]
+    if keys + comments >= 0.75 and keys >= 0.4 and votes["sentence"] < 0.5:
+        return Detected("config", 0.92 if keys + comments >= 0.9 else 0.8)
+    return None
+
+
+def _prose(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
+    if votes["sentence"] >= 0.5 or votes["words"] >= 0.7:
+        return Detected("prose", 0.9 if votes["sentence"] >= 0.7 else 0.7)
+    return None
