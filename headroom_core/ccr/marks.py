@@ -40,7 +40,9 @@ class Mark:
 class Sealed(Protocol):
     """Who can tell whether a seal is ours: ``Originals``."""
 
-    def verifies(self, ref: str, text: str, seal: str, *, namespace: str) -> bool: ...
+    def verifies(self, ref: str, text: str, seal: str, *, namespace: str) -> bool:
+        """Is this seal over reference and text ours, in this namespace?"""
+        ...
 
 
 def is_ref(text: object) -> bool:

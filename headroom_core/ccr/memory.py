@@ -46,6 +46,7 @@ class MemoryBlobs:
         return f"MemoryBlobs(entries={len(self._entries)}, bytes={self._bytes})"
 
     def get(self, key: str, /) -> bytes | None:
+        """Return the value, or None where there is none or its life is over."""
         with self._lock:
             entry = self._alive(key)
             if entry is None:
@@ -54,6 +55,7 @@ class MemoryBlobs:
             return entry[0]
 
     def put(self, key: str, value: bytes, /, *, ttl_s: float | None = None) -> None:
+        """Store one value; durable when it returns."""
         self.put_many([(key, value, ttl_s)])
 
     def put_many(self, items: Sequence[Item], /) -> None:
@@ -73,18 +75,22 @@ class MemoryBlobs:
                 self._bytes += _size(key, value)
 
     def delete(self, key: str, /) -> None:
+        """Delete one key; one that is not there is no error."""
         self.delete_many([key])
 
     def delete_many(self, keys: Sequence[str], /) -> None:
+        """Delete the keys."""
         with self._lock:
             for key in keys:
                 self._drop(key)
 
     def keys(self, prefix: str = "", /) -> list[str]:
+        """List the living keys that begin with the prefix, in order."""
         with self._lock:
             return sorted(key for key in list(self._entries) if key.startswith(prefix) and self._alive(key))
 
     def touch(self, key: str, /, *, ttl_s: float | None = None) -> bool:
+        """Renew the life of a key; False where it is not there."""
         check_ttl(ttl_s)
         with self._lock:
             entry = self._alive(key)

@@ -146,7 +146,7 @@ class Originals:
         """Is this our seal, made with any of our keys? Takes the same time wherever they differ."""
         given = seal.encode("utf-8", "surrogatepass")
         ours = [_seal(key, ref, text, namespace).encode("ascii") for key in self._keys]
-        return any([hmac.compare_digest(given, own) for own in ours])
+        return sum(hmac.compare_digest(given, own) for own in ours) > 0  # no early way out
 
     def remember(self, text: str, namespace: str) -> None:
         """Keep a keyed digest of a lossy result, so that it is recognised when it comes in again."""

@@ -81,6 +81,7 @@ class SqliteBlobs:
         return f"SqliteBlobs({str(self._path)!r})"
 
     def get(self, key: str, /) -> bytes | None:
+        """Return the value, or None where there is none or its life is over."""
         with self._reading() as connection:
             row = connection.execute(
                 "SELECT value FROM blobs WHERE key = ? AND (expires IS NULL OR expires > ?)", (key, self._clock())
@@ -88,6 +89,7 @@ class SqliteBlobs:
         return None if row is None else bytes(row[0])
 
     def put(self, key: str, value: bytes, /, *, ttl_s: float | None = None) -> None:
+        """Store one value; durable when it returns."""
         self.put_many([(key, value, ttl_s)])
 
     def put_many(self, items: Sequence[Item], /) -> None:
@@ -104,9 +106,11 @@ class SqliteBlobs:
             self._check_budget(connection, now)
 
     def delete(self, key: str, /) -> None:
+        """Delete one key; one that is not there is no error."""
         self.delete_many([key])
 
     def delete_many(self, keys: Sequence[str], /) -> None:
+        """Delete the keys."""
         with self._writing() as connection:
             connection.executemany("DELETE FROM blobs WHERE key = ?", [(key,) for key in keys])
         with self._reading() as connection:
@@ -114,6 +118,7 @@ class SqliteBlobs:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def keys(self, prefix: str = "", /) -> list[str]:
+        """List the living keys that begin with the prefix, in order."""
         with self._reading() as connection:
             rows = connection.execute(
                 "SELECT key FROM blobs WHERE key >= ? AND key < ? AND (expires IS NULL OR expires > ?) ORDER BY key",
@@ -122,6 +127,7 @@ class SqliteBlobs:
         return [row[0] for row in rows]
 
     def touch(self, key: str, /, *, ttl_s: float | None = None) -> bool:
+        """Renew the life of a key; False where it is not there."""
         check_ttl(ttl_s)
         now = self._clock()
         with self._reading() as connection:

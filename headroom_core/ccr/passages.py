@@ -1,0 +1,108 @@
+"""Which passages of an original answer a query: windows of lines, ranked by BM25, neighbours merged. Pure.
+
+Bounded: passages without any word of the query are left out before anything is counted, and at most 20,000 are ranked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from headroom_core.ccr.selections import Lines
+from headroom_core.errors import InvalidInput
+
+_LINES = 6  # of one passage
+_CHARACTERS = 1200  # of one passage; a longer line is cut
+_MOST_RANKED = 20_000
+_MOST_WORDS = 64  # of a query
+_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Characters ``start`` to ``end`` of the text, and their score."""
+
+    start: int
+    end: int
+    score: float
+
+
+def ranked(text: str, query: str, bounds: Sequence[tuple[int, int]] | None = None) -> list[Passage]:
+    """The passages that share a word with the query, best first; equals in order of the text.
+
+    ``bounds`` gives the passages where the text has units of its own (rows). Raises ``InvalidInput`` for a query
+    without a word.
+    """
+    from headroom_core.kompress.lexical import Bm25, content
+
+    wanted = list(dict.fromkeys([*content(query), *_parts(query)]))[:_MOST_WORDS]
+    if not wanted:
+        raise InvalidInput("The query holds no word to look for. Name what you want to find.")
+    spans = [
+        (start, end)
+        for start, end in (windows(text) if bounds is None else bounds)
+        if _holds(text[start:end].lower(), wanted)
+    ]
+    if len(spans) > _MOST_RANKED:
+        step = len(spans) / _MOST_RANKED
+        spans = [spans[int(i * step)] for i in range(_MOST_RANKED)]
+    if not spans:
+        return []
+    scores = Bm25([_words(text[start:end]) for start, end in spans]).scores(wanted)
+    found = [Passage(start, end, float(score)) for (start, end), score in zip(spans, scores, strict=True) if score > 0]
+    return sorted(found, key=lambda passage: (-passage.score, passage.start))
+
+
+def windows(text: str) -> list[tuple[int, int]]:
+    """The text cut into runs of up to 6 lines or 1,200 characters."""
+    spans: list[tuple[int, int]] = []
+    start = end = lines = 0
+    while end < len(text):
+        stop = text.find("\n", end) + 1 or len(text)
+        if lines and (lines == _LINES or stop - start > _CHARACTERS):
+            spans.append((start, end))
+            start, lines = end, 0
+        while stop - start > 2 * _CHARACTERS:
+            spans.append((start, start + _CHARACTERS))
+            start += _CHARACTERS
+        end = stop
+        lines += 1
+    if end > start:
+        spans.append((start, end))
+    return spans
+
+
+def merged(text: str, passages: Sequence[Passage]) -> str:
+    """Passages in the order of the text under headings that say where they stand; neighbours run together."""
+    lines = Lines(text)
+    spans: list[tuple[int, int]] = []
+    for passage in sorted(passages, key=lambda p: p.start):
+        if spans and passage.start <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], passage.end))
+        else:
+            spans.append((passage.start, passage.end))
+    shown = (f"{lines.span(start, end).partition(' of ')[0]}:\n{text[start:end]}" for start, end in spans)
+    return "".join(piece if piece.endswith("\n") else piece + "\n" for piece in shown)
+
+
+def _holds(low: str, wanted: Sequence[str]) -> bool:
+    return any(word in low for word in wanted)
+
+
+def _words(text: str) -> list[str]:
+    from headroom_core.kompress.lexical import stems
+
+    return stems(text) + _parts(text)
+
+
+def _parts(text: str) -> list[str]:
+    """The words inside identifiers: ``maxRetries`` and ``max_retries`` give ``max`` and ``retri``."""
+    from headroom_core.kompress.lexical import stems
+
+    found: list[str] = []
+    for word in re.findall(r"\w+", text):
+        parts = _PARTS.findall(word)
+        if len(parts) > 1:
+            found.extend(stems(" ".join(parts)))
+    return found

@@ -1,0 +1,186 @@
+"""Pieces of a text original: line ranges, rows, a JSON pointer, a symbol, or the passages that answer a query. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from headroom_core.errors import InvalidInput
+
+_RANGE = re.compile(r"\s*(\d{1,9})\s*(?:[-:–]\s*(\d{1,9})\s*)?")
+_MOST_RANGES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A selected text and what it is, in words (``lines 120-164 of 1,979``)."""
+
+    text: str
+    what: str
+
+
+class Lines:
+    """The lines of a text by number, from 1. A line keeps its end; only a line feed ends one, so bytes stay as they are."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._starts = [0, *(found.end() for found in re.finditer("\n", text))]
+        if len(self._starts) > 1 and self._starts[-1] == len(text):
+            self._starts.pop()
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def text(self, first: int, last: int) -> str:
+        """Lines ``first`` to ``last``, both included."""
+        end = self._starts[last] if last < len(self) else len(self._text)
+        return self._text[self._starts[first - 1] : end]
+
+    def at(self, character: int) -> int:
+        """The number of the line that holds this character."""
+        return bisect_right(self._starts, character)
+
+    def span(self, start: int, end: int) -> str:
+        """Where characters ``start`` to ``end`` stand: by lines, or by characters where one line is cut."""
+        whole = (start == 0 or self._text[start - 1] == "\n") and (
+            end == len(self._text) or self._text[end - 1] == "\n"
+        )
+        if not whole:
+            return f"characters {start + 1:,}-{end:,} of {len(self._text):,}"
+        return f"lines {self.at(start):,}-{self.at(max(start, end - 1)):,} of {len(self):,}"
+
+
+def ranges(given: str | int, name: str, lowest: int, count: int) -> list[tuple[int, int]]:
+    """``"3,17-20"`` as pairs, both ends included, clipped to what is there; neighbours are merged.
+
+    Raises ``InvalidInput`` for what cannot be read and for a selection that lies outside.
+    """
+    pairs: list[tuple[int, int]] = []
+    for item in str(given).split(",", _MOST_RANGES + 1)[: _MOST_RANGES + 1]:
+        found = _RANGE.fullmatch(item)
+        if found is None or len(pairs) >= _MOST_RANGES:
+            raise InvalidInput(
+                f"{name} is numbers and ranges like '3,17-20' (at most {_MOST_RANGES}), not {item[:40]!r}."
+            )
+        first, last = int(found[1]), int(found[2] or found[1])
+        if first > last:
+            raise InvalidInput(f"{name} {first}-{last} runs backwards. Write {last}-{first}.")
+        pairs.append((first, last))
+    highest = count - 1 + lowest
+    inside = sorted(
+        (max(first, lowest), min(last, highest)) for first, last in pairs if last >= lowest and first <= highest
+    )
+    if not inside:
+        there = f"{name} {lowest:,} to {highest:,}" if count else f"no {name}"
+        raise InvalidInput(f"There is nothing at {name} {str(given)[:60]}: this original has {there}.")
+    merged = [inside[0]]
+    for first, last in inside[1:]:
+        if first <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], last))
+        else:
+            merged.append((first, last))
+    return merged
+
+
+def pick_lines(text: str, lines: str | int) -> Piece:
+    """The lines of these numbers. One range comes byte for byte; several come under a heading each."""
+    held = Lines(text)
+    spans = ranges(lines, "lines", 1, len(held))
+    what = f"lines {_spoken(spans)} of {len(held):,}"
+    if len(spans) == 1:
+        return Piece(held.text(*spans[0]), what)
+    return Piece("".join(_headed(f"lines {a}-{b}", held.text(a, b)) for a, b in spans), what)
+
+
+def pick_rows(text: str, kind: str, rows: str | int) -> Piece:
+    """Rows by index, from 0: elements of the JSON array, lines of NDJSON, records of a table; one to a line."""
+    header, held = rows_of(text, kind)
+    spans = ranges(rows, "rows", 0, len(held))
+    picked = [held[i] for first, last in spans for i in range(first, last + 1)]
+    return Piece(header + "".join(_ended(row) for row in picked), f"rows {_spoken(spans)} of {len(held):,} (from 0)")
+
+
+def rows_of(text: str, kind: str) -> tuple[str, Sequence[str]]:
+    """The header of a table (else empty) and its rows as they stand in the text.
+
+    Raises ``InvalidInput`` where there are none.
+    """
+    if kind == "table":
+        header, *records = _records(text)
+        return header, records
+    found = _json_rows(text)
+    if found is None:
+        raise _unfit("rows", kind, "It has no rows. Ask by lines or by query.")
+    return "", found
+
+
+def pick_pointer(text: str, kind: str, pointer: str) -> Piece:
+    """The value under a JSON pointer (RFC 6901), as it stands in the text."""
+    found = _json_pointer(text, pointer)
+    if found is None:
+        raise _unfit("pointer", kind, "It is not JSON, or has nothing there. Ask by lines or by query.")
+    return Piece(found, f"value at {pointer[:200]}")
+
+
+def pick_symbol(text: str, kind: str, symbol: str) -> Piece:
+    """The definition of a function or class, as it stands in the source."""
+    from headroom_core.ccr.slices_code import symbol as read
+
+    found = read(text, symbol)
+    if found is None:
+        raise _unfit("symbol", kind, f"It defines no {symbol[:80]!r}. Ask by lines or by query.")
+    start = text.find(found)
+    return Piece(found, f"{symbol[:80]}, {Lines(text).span(start, start + len(found))}" if start >= 0 else symbol[:80])
+
+
+def _json_rows(text: str) -> Sequence[str] | None:
+    from headroom_core.ccr.slices_json import rows_of as read
+
+    found = read(text)
+    return None if found is None else [row if isinstance(row, str) else _dumped(row) for row in found]
+
+
+def _json_pointer(text: str, pointer: str) -> str | None:
+    from headroom_core.ccr.slices_json import pointer as read
+
+    found = read(text, pointer)
+    return found if found is None or isinstance(found, str) else _dumped(found)
+
+
+def _records(text: str) -> list[str]:
+    """Lines, joined where a quoted cell runs over its line end."""
+    records: list[str] = []
+    open_cell = False
+    for line in text.split("\n"):
+        if open_cell:
+            records[-1] += "\n" + line
+        else:
+            records.append(line)
+        open_cell ^= bool(line.count('"') % 2)
+    if len(records) > 1 and not records[-1]:
+        records.pop()
+    return [record + "\n" for record in records]
+
+
+def _dumped(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _ended(row: str) -> str:
+    return row if row.endswith("\n") else row + "\n"
+
+
+def _headed(heading: str, text: str) -> str:
+    return f"{heading}:\n{_ended(text)}"
+
+
+def _spoken(spans: Sequence[tuple[int, int]]) -> str:
+    shown = ", ".join(f"{a:,}" if a == b else f"{a:,}-{b:,}" for a, b in spans[:8])
+    return shown + (f" and {len(spans) - 8} more ranges" if len(spans) > 8 else "")
+
+
+def _unfit(selector: str, kind: str, remedy: str) -> InvalidInput:
+    return InvalidInput(f"This original ({kind}) cannot be read by {selector}. {remedy}")
