@@ -1,6 +1,6 @@
 """Which passages of an original answer a query: windows of lines, ranked by BM25, neighbours merged. Pure.
 
-Bounded: passages without any word of the query are left out before anything is counted, and at most 20,000 are ranked.
+Bounded: of a huge text only the 2 million characters whose passages hold the most words of the query are ranked.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from headroom_core.errors import InvalidInput
 
 _LINES = 6  # of one passage
 _CHARACTERS = 1200  # of one passage; a longer line is cut
-_MOST_RANKED = 20_000
+_MOST_RANKED = 2_000_000  # characters
+_FLOOR = 0.1  # of the best score; what lies below only fills pages
 _MOST_WORDS = 64  # of a query
-_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_PARTS = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}(?![a-z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +40,12 @@ def ranked(text: str, query: str, bounds: Sequence[tuple[int, int]] | None = Non
     wanted = list(dict.fromkeys([*content(query), *_parts(query)]))[:_MOST_WORDS]
     if not wanted:
         raise InvalidInput("The query holds no word to look for. Name what you want to find.")
-    spans = [
-        (start, end)
-        for start, end in (windows(text) if bounds is None else bounds)
-        if _holds(text[start:end].lower(), wanted)
-    ]
-    if len(spans) > _MOST_RANKED:
-        step = len(spans) / _MOST_RANKED
-        spans = [spans[int(i * step)] for i in range(_MOST_RANKED)]
+    spans = _candidates(text, wanted, windows(text) if bounds is None else bounds)
     if not spans:
         return []
     scores = Bm25([_words(text[start:end]) for start, end in spans]).scores(wanted)
-    found = [Passage(start, end, float(score)) for (start, end), score in zip(spans, scores, strict=True) if score > 0]
+    floor = float(scores.max()) * _FLOOR
+    found = [Passage(a, b, float(score)) for (a, b), score in zip(spans, scores, strict=True) if score > floor]
     return sorted(found, key=lambda passage: (-passage.score, passage.start))
 
 
@@ -86,8 +81,20 @@ def merged(text: str, passages: Sequence[Passage]) -> str:
     return "".join(piece if piece.endswith("\n") else piece + "\n" for piece in shown)
 
 
-def _holds(low: str, wanted: Sequence[str]) -> bool:
-    return any(word in low for word in wanted)
+def _candidates(text: str, wanted: Sequence[str], bounds: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    held = [(_held(text[start:end].lower(), wanted), start, end) for start, end in bounds]
+    left = _MOST_RANKED
+    spans = []
+    for words, start, end in sorted(held, key=lambda item: (-item[0], item[1])):
+        if not words or left < 0:
+            break
+        spans.append((start, end))
+        left -= end - start
+    return sorted(spans)
+
+
+def _held(low: str, wanted: Sequence[str]) -> int:
+    return sum(word in low for word in wanted)
 
 
 def _words(text: str) -> list[str]:

@@ -23,7 +23,7 @@ class Piece:
 
 
 class Lines:
-    """The lines of a text by number, from 1. A line keeps its end; only a line feed ends one, so bytes stay as they are."""
+    """The lines of a text by number, from 1. Only a line feed ends a line, and it belongs to it: bytes stay."""
 
     def __init__(self, text: str) -> None:
         self._text = text
