@@ -1,10 +1,10 @@
 """Cut what an LLM application pays for its context, and keep every original.
 
-    Compressor      built once, called with messages
-    compress        one text or one conversation, in one line
-    retrieve        an original, or the piece of it that is asked for
-    open_originals  the store behind both
-    Message, Text, Image, Outcome   the values that go in and come out
+Compressor      built once, called with messages
+compress        one text or one conversation, in one line
+retrieve        an original, or the piece of it that is asked for
+open_originals  the store behind both
+Message, Text, Image, Outcome   the values that go in and come out
 """
 
 from __future__ import annotations

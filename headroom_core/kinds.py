@@ -27,14 +27,16 @@ class Detected:
 
 _PATH = r"(?:[A-Za-z]:[\\/])?(?:[\w.@+~()\[\]$%#,=-]+[\\/])*[\w.@+~()\[\]$%#,=-]*\.\w{1,12}"
 _DEEP = r"(?:[A-Za-z]:)?[\w.@+~()\[\]$%#,=-]*(?:[\\/][\w.@+~()\[\]$%#,=-]+)+"
-_HIT = re.compile(rf"(?:\./)?(?:{_PATH}|{_DEEP}|Makefile|Dockerfile)(?::\d+[:\s]|-\d+-|:\d+:\d+:)")
+_HIT = re.compile(rf"(?:\./)?(?:{_PATH}|{_DEEP}|Makefile|Dockerfile)(?::\d+(?::(?!\d\d[\s.,])|\s)|-\d+-)")
 _HIT_PLAIN = re.compile(rf"(?:\./)?({_PATH}|{_DEEP}):(?=\S|\s+\S)(?!//|\d+:)")
 _HIT_NUMBER = re.compile(r"\s{0,6}\d+[:-](?:\d+:)?(?!\d\d)")
 _HEADING = re.compile(rf"(?:\./)?(?:{_PATH}|{_DEEP})$")
 _DIAGNOSTIC = re.compile(r"[^:]{1,160}(?::\d+){1,2}:\s{0,2}(?:fatal )?(?:error|warning|note|info|remark)\b", re.I)
-_DIFF = re.compile(r"diff --(?:git|cc|combined) |--- (?:a/|/dev/null|\S+\t)|\+\+\+ (?:b/|/dev/null|\S+\t)|@@+ -\d|Index: \S|\d+(?:,\d+)?[acd]\d+(?:,\d+)?$")
+_DIFF = re.compile(
+    r"diff --(?:git|cc|combined) |--- (?:a/|/dev/null|\S+\t)|\+\+\+ (?:b/|/dev/null|\S+\t)|@@+ -\d|Index: \S|\d+(?:,\d+)?[acd]\d+(?:,\d+)?$"
+)
 _FRAME = re.compile(
-    r"\s*(?:Traceback \(most recent|File \"[^\"]+\", line \d+|at [\w$.<>/\[\]`]+ ?\(|at (?:async )?\S+:\d+|\.{3} \d+ more|Caused by: "
+    r"\s*(?:Traceback \(most recent|File \"[^\"]+\", line \d+|at (?:async |new )?[\w$.<>/\[\]`]+(?: \[as \w+\])? ?\(|at (?:async )?\S+:\d+|\.{3} \d+ more|Caused by: "
     r"|goroutine \d+ \[|from \S+:\d+:in |\S+\.(?:go|rs):\d+(?: \+0x|:\d+$)|\d+: +(?:0x[0-9a-f]+ - )?[\w<]+(?:::|$)|#\d+ +(?:0x[0-9a-f]+ in )?\S+"
     r"|thread '[^']*' panicked|Exception in thread |panic: |stack backtrace:|created by \S+|During handling of the above)"
 )
@@ -43,7 +45,9 @@ _STAMP = re.compile(
     r"[\W_]{0,4}(?:\w{1,12}[\s|:-]{1,3}){0,2}[\W_]{0,3}(?:(?:19|20)\d\d[-/.]?[01]\d[-/.]?[0-3]\d|\d{1,2}[-/.]\d{1,2}(?:[-/.]\d{2,4})?[ T]\d\d:\d\d|\d\d:\d\d:\d\d\b"
     r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\w* +\d{1,2}[ ,]|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\w*,? (?:\d|[A-Z][a-z]{2} )|1\d{9}\b|\d{6} \d{6} |[IWEF]\d{4} \d\d:)"
 )
-_LEVEL = re.compile(r"\b(?:INFO|DEBUG|WARN(?:ING)?|ERROR|ERR|TRACE|FATAL|CRITICAL|NOTICE|SEVERE)\b|\[(?:info|debug|warn(?:ing)?|error|notice)\]|\blevel=\w")
+_LEVEL = re.compile(
+    r"\b(?:INFO|DEBUG|WARN(?:ING)?|ERROR|ERR|TRACE|FATAL|CRITICAL|NOTICE|SEVERE)\b|\[(?:info|debug|warn(?:ing)?|error|notice)\]|\blevel=\w"
+)
 _BUILD = re.compile(
     r"(?:\s*(?:\x1b|travis_|##\[|::\w+|\$ \S|\+{1,3} \S|> \S+@\d|make(?:\[\d+\])?: |npm (?:WARN|ERR|notice|info|http)|yarn |gyp |Collecting |Downloading |Downloaded |Installing |Installed "
     r"|Requirement already|Successfully |Building |Compiling |Checking |Running |Fetching |Resolving |Updating |Unpacking |Setting up |Preparing |Selecting |Get:\d|Hit:\d|Reading "
@@ -54,11 +58,13 @@ _BUILD = re.compile(
 _TAG = re.compile(r"\s*</?[A-Za-z!?][^<>]{0,200}(?:>|$)")
 _SECTION = re.compile(r"\[{1,2}[\w .:\"'/@*-]+\]{1,2}\s*(?:#.*)?$")
 _ASSIGN = re.compile(r"(?:export )?[\w.\"'@/-]+(?: ?[\w.-]+)?\s{0,30}=(?!=)")
-_YAML = re.compile(r"\s*(?:- )*(?:[\w.$/@*-]+|\"[^\"]{1,60}\"|'[^']{1,60}'|\{\{[^}]{1,60}\}\})\s?:(?: .*)?$|\s*- \S|---$|\.\.\.$")
+_YAML = re.compile(
+    r"\s*(?:- )*(?:[\w.$/@*-]+|\"[^\"]{1,60}\"|'[^']{1,60}'|\{\{[^}]{1,60}\}\})\s?:(?: .*)?$|\s*- \S|---$|\.\.\.$"
+)
 _BRANCH = re.compile(r"[\s│|]*(?:├|└|`--|\|--|\+---|\\---)")
 _LS_LONG = re.compile(r"[dlbcps-][rwxsStT-]{9}[.+@]?\s+\d+\s|total \d+")
 _LS_DIR = re.compile(r"(?:\.{0,2}/)?[^\s:][^:]{0,160}:$")
-_BARE = re.compile(rf"(?:\./|/|~/)?(?:[\w.@+~()\[\]$%#,=-]+[\\/])+[\w.@+~()\[\]$%#,=-]*$|\.$")
+_BARE = re.compile(r"(?:\./|/|~/)?(?:[\w.@+~()\[\]$%#,=-]+[\\/])+[\w.@+~()\[\]$%#,=-]*$|\.$")
 _NAME = re.compile(r"[\w.@+~()\[\]$%#,=-]{1,80}[/*@|=]?$")
 _CODE = re.compile(
     r"\s*(?:(?:async )?def \w+\s*[(\[]|class \w+|import [\w.{*\"'(]|from [\w.]+ import|@\w[\w.]*(?:\(|$)|(?:export |default |async )*function\b|(?:export )?(?:const|let|var) [\w{\[]|#\s*(?:include|define|ifdef|ifndef|endif|if|pragma|undef)\b"
@@ -79,10 +85,7 @@ def detect(text: str) -> Detected:
     lines = _sample(text)
     if not lines:
         return Detected("prose", 0.2)
-    return (
-        _json(text)
-        or _votes(lines, text)
-    )
+    return _json(text) or _votes(lines, text)
 
 
 def _sample(text: str) -> list[str]:
@@ -123,7 +126,7 @@ def _json(text: str) -> Detected | None:
     if tail[-1:] in "}]":
         return Detected("json", 0.99)
     quotes = head.count('"') + head.count(":")
-    return Detected("json", 0.9) if quotes * 12 >= len(head) else None
+    return Detected("json", 0.9) if quotes * 24 >= len(head) else None
 
 
 def _json_after_text(text: str) -> Detected | None:
@@ -136,7 +139,7 @@ def _json_after_text(text: str) -> Detected | None:
         at = match.end()
         if _JSON_START.match(text[at : at + 2000]) and len(text) - at > 4 * at:
             sample = text[at : at + 4000]
-            if sample.count('"') * 16 >= len(sample) and re.search(r'"\s*:', sample):
+            if sample.count('"') * 40 >= len(sample) and re.search(r'"\s*:', sample):
                 return Detected("json", 0.8)
     return None
 
@@ -144,7 +147,7 @@ def _json_after_text(text: str) -> Detected | None:
 def _votes(lines: list[str], text: str) -> Detected:
     """Each rule states a kind where enough of the sampled lines carry its mark; the most specific rule goes first."""
     votes = _count(lines)
-    for rule in (_diff, _tree, _search, _trace, _markup, _table, _log, _code, _config, _search_plain, _prose):
+    for rule in (_diff, _tree, _search, _search_plain, _trace, _markup, _table, _log, _code, _config, _prose):
         found = rule(lines, votes, text)
         if found is not None:
             return found
@@ -178,7 +181,9 @@ def _diff(lines: list[str], votes: dict[str, float], text: str) -> Detected | No
         return None
     first = next(i for i, line in enumerate(lines) if _DIFF.match(line))
     body = lines[first:]
-    shaped = sum(line[0] in " +-@\\<>" or _DIFF.match(line) is not None or _EXTENDED.match(line) is not None for line in body)
+    shaped = sum(
+        line[0] in " +-@\\<>" or _DIFF.match(line) is not None or _EXTENDED.match(line) is not None for line in body
+    )
     hunks = any(line.startswith(("@@", "diff --", "Index: ")) for line in lines)
     changed = sum(line[0] in "+-<>" for line in body)
     if hunks and shaped >= 0.85 * len(body) and (changed or len(body) < 12) and len(body) >= 0.3 * len(lines):
@@ -186,7 +191,9 @@ def _diff(lines: list[str], votes: dict[str, float], text: str) -> Detected | No
     return None
 
 
-_EXTENDED = re.compile(r"(?:old|new|deleted) (?:file )?mode |index [0-9a-f]|(?:similarity|dissimilarity) index|(?:rename|copy) (?:from|to) |Binary files |GIT binary|={20,}|commit [0-9a-f]{7}")
+_EXTENDED = re.compile(
+    r"(?:old|new|deleted) (?:file )?mode |index [0-9a-f]|(?:similarity|dissimilarity) index|(?:rename|copy) (?:from|to) |Binary files |GIT binary|={20,}|commit [0-9a-f]{7}"
+)
 
 
 def _tree(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
@@ -194,9 +201,15 @@ def _tree(lines: list[str], votes: dict[str, float], text: str) -> Detected | No
         return Detected("tree", 0.98)
     if votes["ls"] >= 0.6:
         return Detected("tree", 0.97)
-    if len(lines) >= 4 and votes["bare"] >= 0.9:
+    if len(lines) >= 4 and votes["bare"] >= 0.7 and votes["bare"] + votes["name"] * (votes["bare"] < 1) >= 0.95:
         return Detected("tree", 0.95)
-    if votes["dir"] and votes["dir"] + votes["name"] >= 0.95 and votes["name"] >= 0.5 and lines[0].endswith(":") and votes["yaml"] < 0.9:
+    if (
+        votes["dir"]
+        and votes["dir"] + votes["name"] >= 0.95
+        and votes["name"] >= 0.5
+        and lines[0].endswith(":")
+        and votes["yaml"] < 0.9
+    ):
         return Detected("tree", 0.93)
     return None
 
@@ -205,14 +218,20 @@ def _search(lines: list[str], votes: dict[str, float], text: str) -> Detected | 
     separators = sum(line == "--" for line in lines) / len(lines)
     if votes["hit"] + separators >= 0.7 and votes["diagnostic"] < 0.3 and votes["frame"] < 0.4:
         return Detected("search", 0.98 if votes["hit"] + separators >= 0.9 else 0.9)
-    if votes["heading"] and votes["number"] + votes["heading"] + separators >= 0.9 and votes["number"] >= 0.4 and votes["stamp"] < 0.3:
+    if (
+        votes["heading"]
+        and votes["number"] + votes["heading"] + separators >= 0.9
+        and votes["number"] >= 0.4
+        and votes["stamp"] < 0.3
+    ):
         return Detected("search", 0.95)
     return None
 
 
 def _search_plain(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
     """Hits without line numbers: ``path:text``, where paths repeat or look like paths indeed."""
-    if votes["plain"] < 0.85 or votes["stamp"] > 0.2:
+    separators = sum(line == "--" for line in lines)
+    if votes["plain"] * len(lines) + separators < 0.85 * len(lines) or votes["stamp"] > 0.2 or len(lines) < 2:
         return None
     paths = [match[1] for line in lines if (match := _HIT_PLAIN.match(line))]
     deep = sum("/" in path or "\\" in path for path in paths)
@@ -223,7 +242,7 @@ def _trace(lines: list[str], votes: dict[str, float], text: str) -> Detected | N
     if votes["frame"] < 0.3 or votes["stamp"] > 0.15:
         return None
     python = sum(line.startswith("Traceback") for line in lines)
-    share = votes["frame"] + (votes["frame"] * 0.9 if python else 0.0)
+    share = votes["frame"] * (2 if python else 1)
     return Detected("trace", 0.95) if share >= 0.6 else None
 
 
@@ -232,7 +251,12 @@ def _markup(lines: list[str], votes: dict[str, float], text: str) -> Detected | 
     if start.startswith(("<!doctype", "<html", "<?xml", "<svg", "<rss", "<feed")):
         return Detected("html", 0.99)
     tags = len(re.findall(r"</?[A-Za-z][\w:-]{0,40}[\s/>]", "\n".join(lines)))
-    if start.startswith("<") and _TAG.match(start) and (votes["tag"] >= 0.4 or tags >= len(lines)) and "</" in text[:20000]:
+    if (
+        start.startswith("<")
+        and _TAG.match(start)
+        and (votes["tag"] >= 0.4 or tags >= len(lines))
+        and "</" in text[:20000]
+    ):
         return Detected("html", 0.93)
     return Detected("html", 0.85) if votes["tag"] >= 0.6 and tags >= len(lines) else None
 
@@ -242,13 +266,23 @@ def _table(lines: list[str], votes: dict[str, float], text: str) -> Detected | N
         return None
     if sum(line.lstrip()[:1] == "|" and line.rstrip()[-1:] == "|" for line in lines) >= 0.8 * len(lines):
         return Detected("table", 0.97)
-    if sum(" | " in line for line in lines) >= 0.7 * len(lines) and any(re.fullmatch(r"[\s|+:-]{5,}", line) for line in lines[:4]):
+    if sum(" | " in line for line in lines) >= 0.7 * len(lines) and any(
+        re.fullmatch(r"[\s|+:-]{5,}", line) for line in lines[:4]
+    ):
         return Detected("table", 0.95)
     for delimiter, least in (("\t", 1), (";", 2), (",", 2), ("|", 2)):
         counts = Counter(_cells(line, delimiter) for line in lines)
         count, often = counts.most_common(1)[0]
-        if count >= least and often >= 0.9 * len(lines) and votes["stamp"] + votes["level"] < 0.6 and votes["code_end"] < 0.5 and votes["sentence"] < 0.5:
+        if (
+            count >= least
+            and often >= 0.9 * len(lines)
+            and votes["stamp"] + votes["level"] < 0.6
+            and votes["code_end"] < 0.5
+            and votes["sentence"] < 0.5
+        ):
             return Detected("table", 0.95 if often == len(lines) else 0.9)
+    if _comma_separated(lines):
+        return Detected("table", 0.9)
     if len(lines) >= 4 and votes["stamp"] < 0.4 and votes["level"] < 0.3 and _aligned(lines):
         return Detected("table", 0.85)
     return None
@@ -259,6 +293,16 @@ def _cells(line: str, delimiter: str) -> int:
     if '"' in line:
         line = re.sub(r'"[^"]*"', "", line)
     return line.count(delimiter)
+
+
+def _comma_separated(lines: list[str]) -> bool:
+    """A header of names, and as many cells (quotes minded) in every whole line below it."""
+    if not re.fullmatch(r"[\w .\"/()%#-]{1,60}(?:,[\w .\"/()%#-]{1,60})+", lines[0]):
+        return False
+    rows = [line for line in lines if len(line) < _LINE][:60]
+    least = lines[0].count(",")
+    good = sum(_cells(line, ",") == least for line in rows)
+    return good >= 0.8 * len(rows) and len(rows) >= 4
 
 
 def _aligned(lines: list[str]) -> bool:
@@ -279,7 +323,13 @@ def _log(lines: list[str], votes: dict[str, float], text: str) -> Detected | Non
     score = votes["stamp"] + 0.7 * votes["level"] + votes["build"] + votes["diagnostic"] + 0.5 * votes["frame"]
     if votes["stamp"] >= 0.6 or (score >= 0.6 and votes["strong"] < 0.2):
         return Detected("log", 0.97 if score >= 0.8 else 0.93)
-    if score >= 0.25 and votes["strong"] < 0.1 and votes["sentence"] < 0.5 and votes["yaml"] < 0.6 and votes["code"] < 0.5:
+    if (
+        score >= 0.25
+        and votes["strong"] < 0.1
+        and votes["sentence"] < 0.5
+        and votes["yaml"] < 0.6
+        and votes["code"] < 0.5
+    ):
         return Detected("log", 0.85)
     if "\x1b[" in text[:20000] and votes["strong"] < 0.15:
         return Detected("log", 0.85)
@@ -292,7 +342,11 @@ def _code(lines: list[str], votes: dict[str, float], text: str) -> Detected | No
         return Detected("code", min(0.98, 0.75 + 0.25 * score))
     if text.startswith("#!") and votes["sentence"] < 0.5:
         return Detected("code", 0.9)
-    return Detected("code", 0.75) if score >= 0.9 and votes["yaml"] + votes["assign"] < 0.6 and votes["sentence"] < 0.4 else None
+    return (
+        Detected("code", 0.75)
+        if score >= 0.9 and votes["yaml"] + votes["assign"] < 0.6 and votes["sentence"] < 0.4
+        else None
+    )
 
 
 def _config(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:

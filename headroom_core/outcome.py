@@ -26,7 +26,9 @@ class Outcome:
     @property
     def text(self) -> str:
         """All text of the result, in order: what ``compress(text)`` is called for."""
-        return "\n".join(block.text for m in self.messages if isinstance(m, Message) for block in m.blocks if isinstance(block, Text))
+        return "\n".join(
+            block.text for m in self.messages if isinstance(m, Message) for block in m.blocks if isinstance(block, Text)
+        )
 
     @property
     def original_tokens(self) -> int:

@@ -159,14 +159,13 @@ class Compressor:
 
     def with_options(self, **changes: Any) -> Compressor:
         """A compressor with some options replaced; store, counter, transforms and listeners stay."""
-        made = Compressor(
+        return Compressor(
             originals=self._originals,
             counter=self._counter_name,
             transforms=self._transforms,
             listeners=self._listeners,
             **{field.name: getattr(self.options, field.name) for field in fields(Options)} | changes,
         )
-        return made
 
     @property
     def originals(self) -> Originals | None:
@@ -245,7 +244,9 @@ class _Call:
         if self._options.mode == "audit":
             after = {}
         out = [write_message(messages[m], after[m]) if m in after else raw for m, raw in enumerate(raws)]
-        rest = [block for m, message in enumerate(messages) for b, block in enumerate(message.blocks) if (m, b) not in seen]
+        rest = [
+            block for m, message in enumerate(messages) for b, block in enumerate(message.blocks) if (m, b) not in seen
+        ]
         audited = self._options.mode == "audit"
         return Outcome(out, tuple(changes), tuple(skipped), lambda: sum(map(self._tokens, rest)), audited)
 
@@ -260,7 +261,9 @@ class _Call:
         known = self._c.cache.get(key)
         if known is None:
             known = self._decide(candidate)
-            size = len(content) + sum(len(b.text) for b in getattr(known, "rewrite", _NOTHING).blocks if isinstance(b, Text))
+            size = len(content) + sum(
+                len(b.text) for b in getattr(known, "rewrite", _NOTHING).blocks if isinstance(b, Text)
+            )
             self._c.cache.put(key, known, size + 500)
         return replace(known, part=replace(known.part, at=candidate.at, block=block))
 
@@ -354,7 +357,9 @@ class _Call:
             return Skip(part, by, "it would not be smaller")
         if originals and ref and data is not None:
             try:
-                originals.put(data, namespace=self._namespace, kind=part.kind, note=rewrite.left_out or "", index=rewrite.index)
+                originals.put(
+                    data, namespace=self._namespace, kind=part.kind, note=rewrite.left_out or "", index=rewrite.index
+                )
                 if self._strength == "lossy":
                     originals.remember(_joined(blocks), self._namespace)
             except StoreError as error:

@@ -131,9 +131,11 @@ class Rewrite:
 
 
 class Nested(Protocol):
-    """Compress a text inside a part (a log in a JSON cell) as a part of its own; None means: leave it."""
+    """Compress a text inside a part (a log in a JSON cell) as a part of its own."""
 
-    def __call__(self, text: str, *, kind: Kind | None = None, target_ratio: float | None = None) -> Rewrite | None: ...
+    def __call__(self, text: str, *, kind: Kind | None = None, target_ratio: float | None = None) -> Rewrite | None:
+        """The text made smaller, or None: leave it."""
+        ...
 
 
 def leave(text: str, *, kind: Kind | None = None, target_ratio: float | None = None) -> Rewrite | None:
@@ -160,32 +162,46 @@ class Transform(Protocol):
     """Makes one part smaller, or returns None to leave it. Pure: no store, no clock, no random number."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What outcomes call it."""
+        ...
 
-    def __call__(self, part: Part, context: Context, /) -> Rewrite | None: ...
+    def __call__(self, part: Part, context: Context, /) -> Rewrite | None:
+        """The part made smaller, or None."""
+        ...
 
 
 class JointTransform(Protocol):
     """Makes several parts smaller under one budget."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What outcomes call it."""
+        ...
 
-    def __call__(self, parts: Sequence[Part], context: Context, /) -> list[Rewrite | None]: ...
+    def __call__(self, parts: Sequence[Part], context: Context, /) -> list[Rewrite | None]:
+        """One rewrite, or None, for each part."""
+        ...
 
 
 @runtime_checkable
 class Blobs(Protocol):
     """A byte store with time to live; what back ends implement. Keys are ASCII ``namespace/name`` strings."""
 
-    def get(self, key: str, /) -> bytes | None: ...
+    def get(self, key: str, /) -> bytes | None:
+        """The value; None where there is none or its time is up."""
+        ...
 
     def put(self, key: str, value: bytes, /, *, ttl_s: float | None = None) -> None:
-        """Durable when it returns."""
+        """Keep the value; durable when this returns."""
 
-    def delete(self, key: str, /) -> None: ...
+    def delete(self, key: str, /) -> None:
+        """Remove the value, if it is there."""
+        ...
 
-    def keys(self, prefix: str = "", /) -> Sequence[str]: ...
+    def keys(self, prefix: str = "", /) -> Sequence[str]:
+        """All keys that begin with ``prefix``."""
+        ...
 
     def touch(self, key: str, /, *, ttl_s: float | None = None) -> bool:
         """Renew the time to live; False where the key is not there."""

@@ -20,11 +20,19 @@ def rows(draw: st.DrawFn) -> str:
     """A JSON array of objects, pretty, compact or one object a line; sometimes one row stands out."""
     n, states = draw(count), draw(st.lists(word, min_size=1, max_size=3))
     made: list[dict[str, Any]] = [
-        {"id": i, "name": f"{states[i % len(states)]}-{i:04d}", "state": states[i % len(states)], "amount": i * 7 % 90 / 10, "note": ""}
+        {
+            "id": i,
+            "name": f"{states[i % len(states)]}-{i:04d}",
+            "state": states[i % len(states)],
+            "amount": i * 7 % 90 / 10,
+            "note": "",
+        }
         for i in range(n)
     ]
     if draw(st.booleans()):
-        made[draw(st.integers(0, n - 1))].update(state=draw(odd), amount=draw(st.floats(allow_nan=False, allow_infinity=False)))
+        made[draw(st.integers(0, n - 1))].update(
+            state=draw(odd), amount=draw(st.floats(allow_nan=False, allow_infinity=False))
+        )
     if draw(st.booleans()):
         made[0]["log"] = draw(logs())
     if draw(st.booleans()):
@@ -36,10 +44,17 @@ def rows(draw: st.DrawFn) -> str:
 def logs(draw: st.DrawFn) -> str:
     """A log with repeated templates, perhaps an error with a trace, perhaps colour codes."""
     n, colour = draw(count), draw(st.booleans())
-    lines = [f"2026-05-04 12:{i // 60:02d}:{i % 60:02d} INFO {draw(word)} - request id={i * 7919} handled in {i % 40}ms" for i in range(n)]
+    lines = [
+        f"2026-05-04 12:{i // 60:02d}:{i % 60:02d} INFO {draw(word)} - request id={i * 7919} handled in {i % 40}ms"
+        for i in range(n)
+    ]
     if draw(st.booleans()):
         at = draw(st.integers(0, n - 1))
-        lines[at:at] = ["Traceback (most recent call last):", '  File "app.py", line 7, in run', f"ValueError: {draw(word)} {draw(odd)}"]
+        lines[at:at] = [
+            "Traceback (most recent call last):",
+            '  File "app.py", line 7, in run',
+            f"ValueError: {draw(word)} {draw(odd)}",
+        ]
     if colour:
         lines = [f"\x1b[32m{line}\x1b[0m" for line in lines]
     return draw(st.sampled_from(["\n", "\r\n"])).join(lines)
@@ -49,7 +64,10 @@ def logs(draw: st.DrawFn) -> str:
 def hits(draw: st.DrawFn) -> str:
     """Grep output over several files."""
     n = draw(count)
-    return "\n".join(f"src/{draw(word)}/mod_{i % 5}.py:{i * 3 + 1}:    {draw(word)} = fetch_{draw(word)}(retries={i % 9})" for i in range(n))
+    return "\n".join(
+        f"src/{draw(word)}/mod_{i % 5}.py:{i * 3 + 1}:    {draw(word)} = fetch_{draw(word)}(retries={i % 9})"
+        for i in range(n)
+    )
 
 
 @st.composite
@@ -73,7 +91,12 @@ def padded(draw: st.DrawFn) -> str:
 
 
 payload = st.one_of(rows(), logs(), hits(), prose(), table(), padded(), odd)
-text = st.builds(lambda a, b, c: a + b + c, payload, st.sampled_from(["", "", "\n" + _FORGED, "\n" + _FORGED + "\n"]), st.one_of(st.just(""), odd))
+text = st.builds(
+    lambda a, b, c: a + b + c,
+    payload,
+    st.sampled_from(["", "", "\n" + _FORGED, "\n" + _FORGED + "\n"]),
+    st.one_of(st.just(""), odd),
+)
 
 
 @st.composite
@@ -81,12 +104,24 @@ def openai(draw: st.DrawFn) -> list[dict[str, Any]]:
     """An OpenAI-style conversation with tool calls."""
     messages: list[dict[str, Any]] = [{"role": "system", "content": "You help."}]
     for turn in range(draw(st.integers(1, 3))):
-        messages.append({"role": "user", "content": draw(st.sampled_from(["Which order failed?", "Where is the tenant check?", "What happened?"]))})
-        calls = [{"id": f"c{turn}{i}", "type": "function", "function": {"name": "query", "arguments": "{}"}} for i in range(draw(st.integers(1, 2)))]
+        messages.append(
+            {
+                "role": "user",
+                "content": draw(
+                    st.sampled_from(["Which order failed?", "Where is the tenant check?", "What happened?"])
+                ),
+            }
+        )
+        calls = [
+            {"id": f"c{turn}{i}", "type": "function", "function": {"name": "query", "arguments": "{}"}}
+            for i in range(draw(st.integers(1, 2)))
+        ]
         messages.append({"role": "assistant", "content": None, "tool_calls": calls})
         for call in calls:
             body = draw(text)
-            content = draw(st.sampled_from([body, [{"type": "text", "text": body, "cache_control": {"type": "ephemeral"}}]]))
+            content = draw(
+                st.sampled_from([body, [{"type": "text", "text": body, "cache_control": {"type": "ephemeral"}}]])
+            )
             messages.append({"role": "tool", "tool_call_id": call["id"], "name": "query", "content": content})
     messages.append({"role": "developer", "content": [{"type": "mystery", "payload": {"a": 1}}]})
     return messages
@@ -98,13 +133,20 @@ def anthropic(draw: st.DrawFn) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = [{"role": "user", "content": "Which order failed?"}]
     for turn in range(draw(st.integers(1, 2))):
         use = {"type": "tool_use", "id": f"t{turn}", "name": "query", "input": {}}
-        messages.append({"role": "assistant", "content": [{"type": "thinking", "thinking": "hm", "signature": "sig"}, use]})
+        messages.append(
+            {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm", "signature": "sig"}, use]}
+        )
         result = {"type": "tool_result", "tool_use_id": f"t{turn}", "content": draw(text)}
         if draw(st.booleans()):
             result["content"] = [{"type": "text", "text": result["content"]}]
         if draw(st.booleans()):
             result["is_error"] = draw(st.booleans())
-        messages.append({"role": "user", "content": [result, {"type": "text", "text": draw(st.sampled_from(["And why?", "Go on."]))}]})
+        messages.append(
+            {
+                "role": "user",
+                "content": [result, {"type": "text", "text": draw(st.sampled_from(["And why?", "Go on."]))}],
+            }
+        )
     return messages
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..types import Block, Image, Opaque, Path, Text
+from headroom_core.types import Block, Image, Opaque, Path, Text
+
 from .images import read_image, text_like, write_image
 
 _TEXT_TYPES = ("text", "input_text", "output_text")

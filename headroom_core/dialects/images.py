@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..types import Bytes, FileId, Image, Source, Url
+from headroom_core.types import Bytes, FileId, Image, Source, Url
 
 Raw = Mapping[str, Any]
+Found = tuple[Source, str | None, str | None] | None
+"""Source, MIME type, detail; None where the block holds no picture that can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Form:
 
     name: str
     fits: Callable[[Raw], bool]
-    read: Callable[[Raw], tuple[Source, str | None, str | None] | None]
+    read: Callable[[Raw], Found]
     write: Callable[[Raw, Source, str | None, str | None], dict[str, Any]]
 
 
@@ -67,6 +69,12 @@ def _decoded(data: object) -> Bytes | None:
         return None
 
 
+def _at_hand(data: object, mime: str | None, detail: str | None) -> Found:
+    """Data of a block as a picture, or None where it does not decode."""
+    decoded = _decoded(data)
+    return None if decoded is None else (decoded, mime, detail)
+
+
 def _encoded(source: Bytes) -> str:
     return base64.b64encode(source.data).decode("ascii")
 
@@ -93,10 +101,10 @@ def _with_detail(raw: dict[str, Any], detail: str | None) -> dict[str, Any]:
 
 
 # --- OpenAI chat: {"type": "image_url", "image_url": {"url", "detail"} | "url"}
-def _read_image_url(raw: Raw) -> tuple[Source, str | None, str | None] | None:
+def _read_image_url(raw: Raw) -> Found:
     inner = raw.get("image_url")
     address = _from_address(inner.get("url") if isinstance(inner, Mapping) else inner)
-    return address and (*address, inner.get("detail") if isinstance(inner, Mapping) else None)
+    return None if address is None else (*address, inner.get("detail") if isinstance(inner, Mapping) else None)
 
 
 def _write_image_url(raw: Raw, source: Source, mime: str | None, detail: str | None) -> dict[str, Any]:
@@ -107,11 +115,11 @@ def _write_image_url(raw: Raw, source: Source, mime: str | None, detail: str | N
 
 
 # --- OpenAI responses: {"type": "input_image", "image_url": "url" | "file_id": "id", "detail"}
-def _read_input_image(raw: Raw) -> tuple[Source, str | None, str | None] | None:
+def _read_input_image(raw: Raw) -> Found:
     if isinstance(raw.get("file_id"), str):
         return FileId(raw["file_id"]), None, raw.get("detail")
     address = _from_address(raw.get("image_url"))
-    return address and (*address, raw.get("detail"))
+    return None if address is None else (*address, raw.get("detail"))
 
 
 def _write_input_image(raw: Raw, source: Source, mime: str | None, detail: str | None) -> dict[str, Any]:
@@ -121,12 +129,11 @@ def _write_input_image(raw: Raw, source: Source, mime: str | None, detail: str |
 
 
 # --- Anthropic: {"type": "image", "source": {"type": "base64" | "url" | "file", ...}}
-def _read_anthropic(raw: Raw) -> tuple[Source, str | None, str | None] | None:
+def _read_anthropic(raw: Raw) -> Found:
     inner = raw["source"]
     match inner.get("type"):
         case "base64":
-            data = _decoded(inner.get("data"))
-            return data and (data, inner.get("media_type"), None)
+            return _at_hand(inner.get("data"), inner.get("media_type"), None)
         case "url" if isinstance(inner.get("url"), str):
             return Url(inner["url"]), None, None
         case "file" if isinstance(inner.get("file_id"), str):
@@ -145,12 +152,11 @@ def _write_anthropic(raw: Raw, source: Source, mime: str | None, detail: str | N
 
 
 # --- LangChain v0: {"type": "image", "source_type": "base64" | "url" | "id", "data" | "url" | "id", "mime_type"}
-def _read_langchain_v0(raw: Raw) -> tuple[Source, str | None, str | None] | None:
+def _read_langchain_v0(raw: Raw) -> Found:
     mime = raw.get("mime_type")
     match raw["source_type"]:
         case "base64":
-            data = _decoded(raw.get("data"))
-            return data and (data, mime, raw.get("detail"))
+            return _at_hand(raw.get("data"), mime, raw.get("detail"))
         case "url" if isinstance(raw.get("url"), str):
             return Url(raw["url"]), mime, raw.get("detail")
         case "id" if isinstance(raw.get("id"), str):
@@ -170,14 +176,13 @@ def _write_langchain_v0(raw: Raw, source: Source, mime: str | None, detail: str 
 
 
 # --- LangChain v1: {"type": "image", "base64" | "url" | "file_id", "mime_type"}
-def _read_langchain_v1(raw: Raw) -> tuple[Source, str | None, str | None] | None:
+def _read_langchain_v1(raw: Raw) -> Found:
     mime, detail = raw.get("mime_type"), raw.get("detail")
     if "base64" in raw:
-        data = _decoded(raw["base64"])
-        return data and (data, mime, detail)
+        return _at_hand(raw["base64"], mime, detail)
     if isinstance(raw.get("url"), str):
         address = _from_address(raw["url"])
-        return address and (address[0], mime or address[1], detail)
+        return None if address is None else (address[0], mime or address[1], detail)
     return (FileId(raw["file_id"]), mime, detail) if isinstance(raw.get("file_id"), str) else None
 
 
@@ -194,7 +199,9 @@ def _write_langchain_v1(raw: Raw, source: Source, mime: str | None, detail: str 
 
 # --- Gemini: {"inline_data": {"mime_type", "data"}}, the same in camel case, and LangChain's {"type": "media", ...}
 def _inline(raw: Raw) -> tuple[str, str] | None:
-    return next((names for names in (("inline_data", "mime_type"), ("inlineData", "mimeType")) if names[0] in raw), None)
+    return next(
+        (names for names in (("inline_data", "mime_type"), ("inlineData", "mimeType")) if names[0] in raw), None
+    )
 
 
 def _is_picture(mime: object) -> bool:
@@ -206,10 +213,9 @@ def _fits_gemini(raw: Raw) -> bool:
     return bool(names) and isinstance(raw[names[0]], Mapping) and _is_picture(raw[names[0]].get(names[1]))  # type: ignore[index]
 
 
-def _read_gemini(raw: Raw) -> tuple[Source, str | None, str | None] | None:
+def _read_gemini(raw: Raw) -> Found:
     key, mime = _inline(raw) or ("", "")
-    data = _decoded(raw[key].get("data"))
-    return data and (data, raw[key].get(mime), None)
+    return _at_hand(raw[key].get("data"), raw[key].get(mime), None)
 
 
 def _write_gemini(raw: Raw, source: Source, mime: str | None, detail: str | None) -> dict[str, Any]:
@@ -220,13 +226,14 @@ def _write_gemini(raw: Raw, source: Source, mime: str | None, detail: str | None
     return {**raw, key: {**raw[key], name: mime or "image/png", "data": data}}
 
 
-def _read_media(raw: Raw) -> tuple[Source, str | None, str | None] | None:
-    data = _decoded(raw.get("data"))
-    return data and (data, raw.get("mime_type"), None)
+def _read_media(raw: Raw) -> Found:
+    return _at_hand(raw.get("data"), raw.get("mime_type"), None)
 
 
 def _write_media(raw: Raw, source: Source, mime: str | None, detail: str | None) -> dict[str, Any]:
-    return {**raw, "mime_type": mime or "image/png", "data": _encoded(source)} if isinstance(source, Bytes) else dict(raw)
+    return (
+        {**raw, "mime_type": mime or "image/png", "data": _encoded(source)} if isinstance(source, Bytes) else dict(raw)
+    )
 
 
 # --- Bedrock Converse: {"image": {"format": "png", "source": {"bytes": b""}}}
@@ -235,9 +242,8 @@ def _fits_bedrock(raw: Raw) -> bool:
     return isinstance(inner, Mapping) and isinstance(inner.get("source"), Mapping)
 
 
-def _read_bedrock(raw: Raw) -> tuple[Source, str | None, str | None] | None:
-    data = _decoded(raw["image"]["source"].get("bytes"))
-    return data and (data, f"image/{raw['image'].get('format', 'png')}", None)
+def _read_bedrock(raw: Raw) -> Found:
+    return _at_hand(raw["image"]["source"].get("bytes"), f"image/{raw['image'].get('format', 'png')}", None)
 
 
 def _write_bedrock(raw: Raw, source: Source, mime: str | None, detail: str | None) -> dict[str, Any]:

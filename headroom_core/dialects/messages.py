@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..types import Block, Message, Opaque
+from headroom_core.types import Block, Message, Opaque
+
 from .content import protection, read_content, write_content
 
 _CONTAINERS = ("content", "parts", "output")
@@ -81,5 +82,3 @@ def _calls(raws: Sequence[Any]) -> Iterator[tuple[str, str]]:
                 yield str(block.get("id")), str(block.get("name"))
             elif isinstance(block.get("toolUse"), Mapping):
                 yield str(block["toolUse"].get("toolUseId")), str(block["toolUse"].get("name"))
-
-

@@ -30,7 +30,6 @@ def path(*parts: str) -> Path:
 def rows(*parts: str) -> Iterator[dict[str, Any]]:
     """The rows of a ``.jsonl`` or ``.jsonl.gz`` data file."""
     file = path(*parts)
-    opened = gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8")
-    with opened as lines:
+    with gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8") as lines:
         for line in lines:
             yield json.loads(line)

@@ -21,7 +21,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import compress
+from headroom_core import compress
+
 from . import data, metrics
 from .peers import Peer, peer_python
 
@@ -144,7 +145,9 @@ def table(found: list[Run]) -> str:
         groups[run.kind, run.method].append(run)
     lines = ["| kind | method | tokens | share | needles kept | ms |", "|---|---|--:|--:|--:|--:|"]
     for (kind, method), group in groups.items():
-        tokens, share, ms = (statistics.median(getattr(run, name) for run in group) for name in ("tokens", "share", "ms"))
+        tokens, share, ms = (
+            statistics.median(getattr(run, name) for run in group) for name in ("tokens", "share", "ms")
+        )
         kept = statistics.fmean(run.kept for run in group)
         lines.append(f"| {kind} | {method} | {tokens:,.0f} | {share:.1%} | {kept:.0%} | {ms:.1f} |")
     return "\n".join(lines)

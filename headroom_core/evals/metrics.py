@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..tokens.text import counter
+from headroom_core.tokens.text import counter
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[()][0-9A-B]|[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
-_PUNCTUATION = str.maketrans(dict.fromkeys(string.punctuation + "–—‘’“”…", " "))  # noqa: RUF001
+_PUNCTUATION = str.maketrans(dict.fromkeys(string.punctuation + "–—‘’“”…", " "))
 
 
 def tokens(text: str) -> int:
@@ -110,7 +110,11 @@ def _located(hit: dict[str, Any], lines: Sequence[str]) -> bool:
     number = re.compile(rf"(?<!\d){hit['line']}(?!\d)")
     for at, line in enumerate(lines):
         flat = " ".join(line.split())
-        if text in flat and number.search(flat.replace(text, " ", 1)) and any(name in above for above in lines[: at + 1]):
+        if (
+            text in flat
+            and number.search(flat.replace(text, " ", 1))
+            and any(name in above for above in lines[: at + 1])
+        ):
             return True
     return False
 

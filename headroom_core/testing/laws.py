@@ -9,12 +9,12 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..ccr.originals import Originals
-from ..dialects import read_messages
-from ..errors import UnknownReference
-from ..outcome import Outcome
-from ..pipeline import Compressor
-from ..types import Bytes, Image, Text
+from headroom_core.ccr.originals import Originals
+from headroom_core.dialects import read_messages
+from headroom_core.errors import UnknownReference
+from headroom_core.outcome import Outcome
+from headroom_core.pipeline import Compressor
+from headroom_core.types import Bytes, Image, Text
 
 Make = Callable[[Originals], Compressor]
 """Builds a compressor over a store; called several times, as several processes would."""
@@ -38,7 +38,9 @@ def reversible(make: Make, originals: Originals, messages: Sequence[Any], namesp
         if change.rewrite.left_out is None:
             continue
         assert change.ref is not None, "a lossy change has no reference"
-        assert originals.get(change.ref, namespace=namespace) == _original(change.part), "the original came back altered"
+        assert originals.get(change.ref, namespace=namespace) == _original(change.part), (
+            "the original came back altered"
+        )
 
 
 def never_dearer(make: Make, originals: Originals, messages: Sequence[Any], namespace: str) -> None:

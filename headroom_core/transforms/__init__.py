@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 
-from ..types import Kind, Transform
+from headroom_core.types import Kind, Transform
 
 _ROWS: dict[Kind, tuple[str, str]] = {
     "json": ("json_", "Json"),
@@ -23,7 +23,7 @@ _ROWS: dict[Kind, tuple[str, str]] = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def transform_for(kind: Kind) -> Transform | None:
     """The library's own transform for ``kind``; None where a kind is always left as it is."""
     row = _ROWS.get(kind)

@@ -21,14 +21,30 @@ MARK = {"cache_control": {"type": "ephemeral"}}
 PICTURES: list[tuple[str, dict[str, Any], Any]] = [
     ("openai", {"type": "image_url", "image_url": {"url": ADDRESS, "detail": "high"}}, Bytes(DATA)),
     ("openai str", {"type": "image_url", "image_url": ADDRESS}, Bytes(DATA)),
-    ("openai url", {"type": "image_url", "image_url": {"url": "https://x.example/a.png"}}, Url("https://x.example/a.png")),
+    (
+        "openai url",
+        {"type": "image_url", "image_url": {"url": "https://x.example/a.png"}},
+        Url("https://x.example/a.png"),
+    ),
     ("responses", {"type": "input_image", "image_url": ADDRESS, "detail": "low"}, Bytes(DATA)),
     ("responses id", {"type": "input_image", "file_id": "file_1"}, FileId("file_1")),
-    ("anthropic", {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": B64}, **MARK}, Bytes(DATA)),
-    ("anthropic url", {"type": "image", "source": {"type": "url", "url": "https://x.example/a.png"}}, Url("https://x.example/a.png")),
+    (
+        "anthropic",
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": B64}, **MARK},
+        Bytes(DATA),
+    ),
+    (
+        "anthropic url",
+        {"type": "image", "source": {"type": "url", "url": "https://x.example/a.png"}},
+        Url("https://x.example/a.png"),
+    ),
     ("anthropic file", {"type": "image", "source": {"type": "file", "file_id": "f1"}}, FileId("f1")),
     ("v0", {"type": "image", "source_type": "base64", "data": B64, "mime_type": "image/png"}, Bytes(DATA)),
-    ("v0 url", {"type": "image", "source_type": "url", "url": "https://x.example/a.png"}, Url("https://x.example/a.png")),
+    (
+        "v0 url",
+        {"type": "image", "source_type": "url", "url": "https://x.example/a.png"},
+        Url("https://x.example/a.png"),
+    ),
     ("v0 id", {"type": "image", "source_type": "id", "id": "f1"}, FileId("f1")),
     ("v1", {"type": "image", "base64": B64, "mime_type": "image/png", "id": "b1", "extras": {"x": 1}}, Bytes(DATA)),
     ("v1 url", {"type": "image", "url": "https://x.example/a.png"}, Url("https://x.example/a.png")),
@@ -64,7 +80,10 @@ def test_picture_becomes_text_of_its_dialect(name: str, raw: dict[str, Any], sou
     """A picture replaced by its text becomes a text block that the same dialect reads; a cache mark moves along."""
     blocks = read_content([raw], role="user")
     written = write_content([raw], blocks, [[Text("TOTAL 9.00"), Text("[left out: the picture]")]])
-    assert [block.text for block in read_content(written, role="user") if isinstance(block, Text)] == ["TOTAL 9.00", "[left out: the picture]"]
+    assert [block.text for block in read_content(written, role="user") if isinstance(block, Text)] == [
+        "TOTAL 9.00",
+        "[left out: the picture]",
+    ]
     assert [raw.get("cache_control") for raw in written] == [None, raw.get("cache_control")]
     json.dumps(written)
 
@@ -109,7 +128,12 @@ ANTHROPIC = [
     {
         "role": "user",
         "content": [
-            {"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "hit"}, PICTURES[5][1]], **MARK},
+            {
+                "type": "tool_result",
+                "tool_use_id": "t1",
+                "content": [{"type": "text", "text": "hit"}, PICTURES[5][1]],
+                **MARK,
+            },
             {"type": "text", "text": "And now?"},
         ],
     },
@@ -135,8 +159,20 @@ def test_tool_result_inside_a_user_message() -> None:
     ("message", "reason"),
     [
         ({"role": "tool", "name": "headroom_retrieve", "content": "x"}, "headroom_retrieve"),
-        ({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "1", "is_error": True, "content": "x"}]}, "error"),
-        ({"role": "user", "content": [{"toolResult": {"toolUseId": "1", "status": "error", "content": [{"text": "x"}]}}]}, "error"),
+        (
+            {
+                "role": "user",
+                "content": [{"type": "tool_result", "tool_use_id": "1", "is_error": True, "content": "x"}],
+            },
+            "error",
+        ),
+        (
+            {
+                "role": "user",
+                "content": [{"toolResult": {"toolUseId": "1", "status": "error", "content": [{"text": "x"}]}}],
+            },
+            "error",
+        ),
         (keep({"role": "tool", "content": "x"}), "caller"),
         (keep({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "1", "content": "x"}]}), "caller"),
     ],
@@ -150,7 +186,10 @@ def test_protected_results(message: dict[str, Any], reason: str) -> None:
 
 def test_openai_responses_items() -> None:
     """A function_call_output item is a tool result of the function that was called."""
-    items = [{"type": "function_call", "call_id": "c", "name": "ls"}, {"type": "function_call_output", "call_id": "c", "output": "x"}]
+    items = [
+        {"type": "function_call", "call_id": "c", "name": "ls"},
+        {"type": "function_call_output", "call_id": "c", "output": "x"},
+    ]
     message = read_messages(items)[1]
     (block,) = message.blocks
     assert isinstance(block, Text)

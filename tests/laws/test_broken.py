@@ -18,7 +18,9 @@ KEY = b"k" * 32
 
 
 def _log() -> str:
-    return "\n".join(f"2026-05-04 12:{i // 60:02d}:{i % 60:02d} INFO pool - request id={i * 7919} handled" for i in range(200))
+    return "\n".join(
+        f"2026-05-04 12:{i // 60:02d}:{i % 60:02d} INFO pool - request id={i * 7919} handled" for i in range(200)
+    )
 
 
 def _messages() -> list[dict[str, Any]]:
@@ -77,11 +79,15 @@ def _drop_key(messages: Sequence[Any], outcome: Outcome) -> Sequence[Any]:
 
 
 def _stamp(messages: Sequence[Any], outcome: Outcome) -> Sequence[Any]:
-    return [m | {"content": m["content"] + str(random.random())} if m["role"] == "tool" else m for m in outcome.messages]
+    return [
+        m | {"content": m["content"] + str(random.random())} if m["role"] == "tool" else m for m in outcome.messages
+    ]
 
 
 def _look_ahead(messages: Sequence[Any], outcome: Outcome) -> Sequence[Any]:
-    return [m | {"content": f"{m['content']} of {len(messages)}"} if m["role"] == "tool" else m for m in outcome.messages]
+    return [
+        m | {"content": f"{m['content']} of {len(messages)}"} if m["role"] == "tool" else m for m in outcome.messages
+    ]
 
 
 def _always_mark(messages: Sequence[Any], outcome: Outcome) -> Sequence[Any]:

@@ -12,8 +12,7 @@ from headroom_core import Compressor
 from headroom_core.ccr.memory import MemoryBlobs
 from headroom_core.ccr.originals import Originals
 from headroom_core.testing import laws
-
-from ..strategies import conversation
+from tests.strategies import conversation
 
 KEY = b"k" * 32
 STRENGTHS = ("lossless", "reversible", "lossy")
@@ -24,7 +23,9 @@ def _originals() -> Originals:
 
 
 def _make(strength: str) -> laws.Make:
-    return lambda originals: Compressor(originals=originals, strength=strength, retrievable=True, min_tokens=40, strict=True)
+    return lambda originals: Compressor(
+        originals=originals, strength=strength, retrievable=True, min_tokens=40, strict=True
+    )
 
 
 def _no_lossy(law: Any) -> tuple[str, ...]:
