@@ -1,0 +1,224 @@
+"""Which rows of an array stay: what the query names, what stands out, the first, the last, an example of each shape."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+from headroom_core.anchors import Asked, rarity, stands_in, trouble, word_scores
+from headroom_core.transforms._json.columns import Columns, columns_of
+from headroom_core.transforms._json.signals import Signal, signals
+from headroom_core.transforms._json.values import Number, Value
+
+_ALIKE = 2  # rows that stand out for the same reason, before the others only count
+_TROUBLE_BITS = 4.5
+_NAMED_FEW = 3
+_ANSWERED = 0.6  # share of the budget that is used where the query names few rows, and they are found
+_TEXT = 2_000
+
+
+@dataclass(slots=True)
+class Picked:
+    """Rows to keep, in their order; ``named`` are those that the query asks for by name."""
+
+    rows: list[int]
+    named: set[int]
+
+
+@dataclass(slots=True)
+class _Ranks:
+    """Per row how well it answers the query and how much it stands out."""
+
+    named: list[float]
+    words: list[float]
+    odd: list[float]
+
+
+def pick(
+    rows: list[Value],
+    columns: Columns | None,
+    wanted: Asked,
+    cost: Callable[[int], float],
+    budget: float,
+    keys: list[str] | None = None,
+) -> Picked:
+    """The rows that stay, their summed ``cost`` about ``budget``; rows that the query names may exceed it twofold."""
+    taken: dict[int, None] = {}
+    texts = row_texts(rows, columns)
+    if keys is not None:
+        texts = [f"{key.lower()}\n{text}" for key, text in zip(keys, texts, strict=True)]
+    named = _named(columns, texts, wanted, keys)
+    spent = 0.0
+    best = max(named, default=0.0)
+    asked_for = sorted((row for row, score in enumerate(named) if score >= 0.55 * best > 0), key=lambda row: (-named[row], row))
+    for row in asked_for:
+        if spent + cost(row) > 2 * budget and len(taken) >= _NAMED_FEW:
+            break
+        taken[row] = None
+        spent += cost(row)
+    if 0 < len(asked_for) <= max(_NAMED_FEW, len(rows) // 50):
+        budget *= _ANSWERED
+    for row in _others(rows, columns, texts, wanted):
+        if row in taken:
+            continue
+        if spent + cost(row) > budget and len(taken) >= 1:
+            if spent > 0.9 * budget:
+                break
+            continue
+        taken[row] = None
+        spent += cost(row)
+    return Picked(sorted(taken), set(asked_for) & set(taken))
+
+
+def row_texts(rows: list[Value], columns: Columns | None) -> list[str]:
+    """Each row's strings, lower-cased, one per line."""
+    if columns is None or not columns.columns:
+        return ["\n".join(_strings(row)).lower() for row in rows]
+    cells = [[_cell_text(value) for value in column.values] for column in columns.columns]
+    texts = list(map("\n".join, zip(*cells, strict=True)))
+    for at in columns.odd:
+        texts[at] = "\n".join(_strings(rows[at]))
+    return [text.lower() for text in texts]
+
+
+def _cell_text(value: Value) -> str:
+    kind = type(value)
+    if kind is str or kind is Number:
+        return value if len(value) <= _TEXT else value[:_TEXT] + value[-_TEXT // 4 :]
+    if kind is list or kind is dict:
+        return "\n".join(_strings(value))
+    return ""
+
+
+def _strings(value: Value) -> Iterable[str]:
+    kind = type(value)
+    if kind is dict:
+        for inner in value.values():
+            yield from _strings(inner)
+    elif kind is list:
+        for inner in value[:200]:
+            yield from _strings(inner)
+    elif kind is str or kind is Number:
+        yield value if len(value) <= _TEXT else value[:_TEXT] + value[-_TEXT // 4 :]
+
+
+def _named(columns: Columns | None, texts: list[str], wanted: Asked, keys: list[str] | None) -> list[float]:
+    """Per row: the rarity of the query's pieces that are the whole of a cell, or stand whole in the row."""
+    scores = [0.0] * len(texts)
+    if not wanted.text:
+        return scores
+    total = len(texts)
+    hits: dict[str, set[int]] = {}
+    exact = set(wanted.exact)
+    rest = wanted.text
+    for column in columns.columns if columns is not None else ():
+        _named_cells(column.values, rest, exact, hits)
+    if keys is not None:
+        _named_cells(keys, rest, exact, hits)
+    for piece in wanted.exact:
+        if len(piece) > 2:
+            hits.setdefault(piece, set()).update(at for at, text in enumerate(texts) if piece in text and stands_in(piece, text))
+    for piece in sorted(hits):
+        found = hits[piece]
+        if 0 < len(found) < max(2, total // 3):
+            weight = rarity(len(found), total) * (1.5 if piece in exact or " " in piece else 1.0)
+            for row in found:
+                scores[row] += weight
+    return scores
+
+
+def _named_cells(values: Sequence[Value], query: str, exact: set[str], hits: dict[str, set[int]]) -> None:
+    """Cells that stand in the query as a whole."""
+    known: dict[str, bool] = {}
+    for row, value in enumerate(values):
+        kind = type(value)
+        if kind is list:
+            for element in value[:20]:
+                if type(element) is str and len(element) > 1 and stands_in(element.lower(), query):
+                    hits.setdefault(element.lower(), set()).add(row)
+            continue
+        if (kind is not str and kind is not Number) or not value or len(value) > len(query):
+            continue
+        found = known.get(value)
+        if found is None:
+            small = value.lower()
+            found = known[value] = small in exact or (len(small) > 2 and small in query and stands_in(small, query))
+        if found:
+            hits.setdefault(value.lower(), set()).add(row)
+
+
+def _others(rows: list[Value], columns: Columns | None, texts: list[str], wanted: Asked) -> list[int]:
+    """The other rows in the order in which they deserve a place."""
+    odd = _standing_out(rows, columns, texts)
+    words = word_scores(texts, wanted) if wanted else [0.0] * len(texts)
+    best = max(words, default=0.0)
+    related = sorted((at for at, score in enumerate(words) if score >= 0.5 * best > 0), key=lambda at: (-words[at], at))
+    examples = [0, len(rows) - 1, *_examples(rows)]
+    order: dict[int, None] = {}
+    turns = [odd, related if len(related) <= max(8, len(rows) // 5) else related[: len(rows) // 10]]
+    order.update(dict.fromkeys(odd[:3]))
+    order.update(dict.fromkeys(examples[:1]))
+    for at in range(max(map(len, turns), default=0)):
+        for turn in turns:
+            if at < len(turn):
+                order[turn[at]] = None
+        if at == 1:
+            order.update(dict.fromkeys(examples))
+    order.update(dict.fromkeys(examples))
+    return list(order)
+
+
+def _standing_out(rows: list[Value], columns: Columns | None, texts: list[str]) -> list[int]:
+    """Rows that stand out, most first; rows alike in what makes them stand out give way to others."""
+    found: list[Signal] = []
+    if columns is not None:
+        found += signals(columns.columns, columns.odd, len(rows))
+    else:
+        found += _by_shape(rows)
+    for word, hits in trouble(texts).items():
+        found += [Signal(row, _TROUBLE_BITS + min(2.0, len(rows) / len(hits) / 50), ("word", word)) for row in hits]
+    found.sort(key=lambda signal: (-signal.bits, signal.row))
+    seen: Counter[Hashable] = Counter()
+    first: dict[int, None] = {}
+    later: dict[int, None] = {}
+    for signal in found:
+        if signal.row in first:
+            continue
+        seen[signal.why] += 1
+        (first if seen[signal.why] <= _ALIKE else later)[signal.row] = None
+    return [*first, *(row for row in later if row not in first)]
+
+
+def _shape(row: Value) -> Hashable:
+    return tuple(row) if type(row) is dict else type(row).__name__
+
+
+def _by_shape(rows: list[Value]) -> list[Signal]:
+    """Rows too different for common columns: each frequent shape has columns of its own."""
+    shapes: dict[Hashable, list[int]] = {}
+    for at, row in enumerate(rows):
+        shapes.setdefault(_shape(row), []).append(at)
+    found: list[Signal] = []
+    for places in shapes.values():
+        if len(places) < 5 or len(shapes) == 1:
+            continue
+        columns = columns_of([rows[at] for at in places])
+        if columns is not None:
+            inner = signals(columns.columns, columns.odd, len(places))
+            found += [Signal(places[signal.row], signal.bits, (places[0], signal.why)) for signal in inner]
+    if len(shapes) * 2 <= len(rows):
+        found += [Signal(places[0], 4.0, "shape") for places in shapes.values() if len(places) <= 2]
+    return found
+
+
+def _examples(rows: list[Value]) -> list[int]:
+    """The first row of each shape, commonest shape first, at most eight."""
+    shapes: dict[Hashable, int] = {}
+    counts: Counter[Hashable] = Counter()
+    for at, row in enumerate(rows):
+        shape = _shape(row)
+        shapes.setdefault(shape, at)
+        counts[shape] += 1
+    return [shapes[shape] for shape, _ in counts.most_common(8)]
+

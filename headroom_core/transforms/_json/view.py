@@ -1,0 +1,221 @@
+"""A document under a budget: long arrays lose rows, long strings become parts of their own, the rest stays whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from headroom_core.anchors import Asked
+from headroom_core.transforms._json.columns import MISSING, Column, Columns, columns_of
+from headroom_core.transforms._json.pick import Picked, pick
+from headroom_core.transforms._json.preview import LONG, preview
+from headroom_core.transforms._json.say import rows_left
+from headroom_core.transforms._json.values import Lines, Number, Value
+from headroom_core.transforms._json.write import Kept, flow
+from headroom_core.types import Context
+
+_FEWEST = 8  # arrays with fewer rows keep them all
+_SMALL = 60  # tokens that are never worth a share of their own
+_MOST_NESTED = 32
+_WHOLE = 4_000  # characters of a string in a row that the query names
+_SAMPLE = 24
+_SHAPED = 5  # lines from which a string in a row is more than a sentence
+
+
+@dataclass(slots=True)
+class View:
+    """One walk over a document. ``notes`` say what went; empty when nothing did."""
+
+    context: Context
+    wanted: Asked
+    rate: float  # tokens per character of compact text
+    notes: list[str] = field(default_factory=list)
+    nested: int = 0
+
+    def shrink(self, value: Value, budget: float, path: str = "") -> Value:
+        """The value with about ``budget`` tokens left of it."""
+        kind = type(value)
+        if kind is str:
+            return self._string(value, path)
+        if kind is not dict and kind is not list and kind is not Lines:
+            return value
+        if self.size(value) <= max(budget, _SMALL):
+            return value
+        if kind is dict:
+            alike = len(value) >= 2 * _FEWEST and all(type(row) is dict for row in value.values())
+            return self._rows(list(value.values()), budget, path, keys=list(value)) if alike else self._dict(value, budget, path)
+        if len(value) >= _FEWEST:
+            return self._rows(value, budget, path)
+        shares = self._shares([self.size(item) for item in value], budget)
+        return [self.shrink(item, share, f"{path}/{at}") for at, (item, share) in enumerate(zip(value, shares, strict=True))]
+
+    def size(self, value: Value) -> float:
+        """Tokens of a value, about; long arrays by a sample."""
+        return self.rate * _length(value)
+
+    def _shares(self, sizes: list[float], budget: float) -> list[float]:
+        """A budget divided: small members whole, the others in proportion to their size."""
+        small = sum(size for size in sizes if size <= _SMALL)
+        large = sum(size for size in sizes if size > _SMALL) or 1.0
+        rest = max(budget - small, 0.5 * budget)
+        return [size if size <= _SMALL else rest * size / large for size in sizes]
+
+    def _dict(self, value: dict[str, Value], budget: float, path: str) -> Value:
+        shares = self._shares([self.size(item) for item in value.values()], budget)
+        found = {}
+        for (name, item), share in zip(value.items(), shares, strict=True):
+            inner = f"{path}/{name}"
+            if type(item) is list and len(item) >= _FEWEST and self.size(item) > max(share, _SMALL):
+                found[name] = self._rows(item, share, inner, names=_names(value, item))
+            else:
+                found[name] = self.shrink(item, share, inner)
+        return found
+
+    def _rows(
+        self,
+        rows: list[Value],
+        budget: float,
+        path: str,
+        *,
+        keys: list[str] | None = None,
+        names: list[str] | None = None,
+    ) -> Value:
+        """An array (or a map's values) with the rows that deserve a place."""
+        if names is not None:
+            rows = [dict(zip(names, row, strict=True)) for row in rows]
+        columns = _columns(rows)
+        picked = pick(rows, columns, self.wanted, self._cost(rows, columns), budget, keys)
+        left = _complement(picked.rows, len(rows))
+        if len(left) * 10 < len(rows):
+            return dict(zip(keys, rows, strict=True)) if keys is not None else rows
+        said = columns.columns if columns is not None else []
+        label = path.strip("/").replace("/", ".")
+        self.notes.append(rows_left(len(rows), left, said, self.wanted.totals, f"{label}: " if label else ""))
+        share = budget / max(1, len(picked.rows))
+        kept = [self._row(rows[at], at in picked.named, share, f"{path}/{at}") for at in picked.rows]
+        return Kept(len(rows), picked.rows, kept, [keys[at] for at in picked.rows] if keys is not None else None)
+
+    def _row(self, row: Value, named: bool, share: float, path: str) -> Value:
+        """A kept row: its long strings as previews, its long arrays as selections."""
+        kind = type(row)
+        if kind is dict:
+            return {name: self._row(item, named, share, path) for name, item in row.items()}
+        if kind is list:
+            if len(row) >= 2 * _FEWEST and self.size(row) > max(share, 4 * _SMALL):
+                return self._rows(row, max(share, 4 * _SMALL), path)
+            return [self._row(item, named, share, path) for item in row]
+        if kind is str and len(row) > LONG:
+            return self._cell(row, named, path)
+        return row
+
+    def _cell(self, text: str, named: bool, path: str) -> Value:
+        """A long string in a row."""
+        if named and len(text) <= _WHOLE:
+            return text
+        if text.count("\n") >= _SHAPED:
+            shorter = self._part(text, path)
+            if shorter is not None and (named or len(shorter) <= 4 * LONG):
+                return shorter
+        short = preview(text, self.wanted)
+        if short != text:
+            self._note_strings()
+        return short
+
+    def _string(self, text: str, path: str) -> Value:
+        """A long string that stands alone is a part of its own."""
+        if len(text) <= LONG:
+            return text
+        shorter = self._part(text, path)
+        return text if shorter is None else shorter
+
+    def _part(self, text: str, path: str) -> str | None:
+        if self.nested >= _MOST_NESTED:
+            return None
+        self.nested += 1
+        rewrite = self.context.nested(text, target_ratio=self.context.target_ratio)
+        if rewrite is None or len(rewrite.text) >= len(text):
+            return None
+        if rewrite.left_out is None:
+            return None  # decoded, a lossless form inside a string would be another string
+        label = path.strip("/").replace("/", ".")
+        self.notes.append(f"{label}: {rewrite.left_out}" if label else rewrite.left_out)
+        return rewrite.text
+
+    def _note_strings(self) -> None:
+        said = "the middle of long strings"
+        if said not in self.notes:
+            self.notes.append(said)
+
+    def _cost(self, rows: list[Value], columns: Columns | None) -> Callable[[int], float]:
+        """Tokens that one row takes in a table, about: constant columns cost nothing."""
+        varying = [column.values for column in columns.columns if not _constant(column)] if columns is not None else []
+
+        def cost(row: int) -> float:
+            if columns is None or row in columns.odd:
+                return self.rate * (min(_length(rows[row]), 8 * LONG) + 6)
+            return self.rate * (sum(_cell_length(values[row]) for values in varying) + 6)
+
+        return cost
+
+
+def _constant(column: Column) -> bool:
+    first = column.values[0]
+    return type(first) in (str, Number, bool, type(None)) and column.values.count(first) == len(column.values)
+
+
+def _cell_length(value: Value) -> int:
+    if value is MISSING:
+        return 1
+    return min(_length(value), LONG + 100) + 1
+
+
+def _length(value: Value) -> int:
+    """Characters of a value's compact text, about; long arrays by a sample."""
+    kind = type(value)
+    if kind is str or kind is Number:
+        return len(value)
+    if kind is dict:
+        if len(value) > 4 * _SAMPLE:
+            step = len(value) // _SAMPLE
+            items = list(value.items())[::step]
+            return len(value) * sum(len(name) + 2 + _length(item) for name, item in items) // len(items)
+        return 2 + sum([len(name) + 2 + _length(item) for name, item in value.items()])
+    if kind is list or kind is Lines:
+        if len(value) > 4 * _SAMPLE:
+            some = value[:: len(value) // _SAMPLE]
+            return len(value) * (1 + sum(map(_length, some)) // len(some))
+        return 2 + sum(map(_length, value)) + len(value)
+    return 4
+
+
+def _columns(rows: list[Value]) -> Columns | None:
+    """Columns of objects; of arrays of one width; of plain values."""
+    found = columns_of(rows)
+    if found is not None:
+        return found
+    if all(type(row) is list for row in rows) and len({len(row) for row in rows}) == 1 and rows[0]:
+        return Columns([Column((str(at),), list(values)) for at, values in enumerate(zip(*rows, strict=True))])
+    if not any(type(row) is dict or type(row) is list for row in rows):
+        return Columns([Column(("value",), rows)])
+    return None
+
+
+def _names(siblings: dict[str, Value], rows: list[Value]) -> list[str] | None:
+    """The names of columns where rows are arrays and a sibling lists as many different names."""
+    width = len(rows[0]) if type(rows[0]) is list else 0
+    if not width or any(type(row) is not list or len(row) != width for row in rows):
+        return None
+    for sibling in siblings.values():
+        if type(sibling) is list and len(sibling) == width and sibling is not rows:
+            names = [item.get("name") if type(item) is dict else item for item in sibling]
+            if all(type(name) is str for name in names) and len(set(names)) == width:
+                return names
+    return None
+
+
+def _complement(rows: list[int], total: int) -> list[int]:
+    kept = set(rows)
+    return [row for row in range(total) if row not in kept]
+
+
+__all__ = ["Picked", "View", "flow"]

@@ -1,0 +1,96 @@
+"""JSON, NDJSON and our own compact form: tables without loss, and the rows that matter where losing rows is allowed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from headroom_core.anchors import asked
+from headroom_core.transforms._json.read import read
+from headroom_core.transforms._json.values import Lines, NotJson, Value, parse
+from headroom_core.transforms._json.values import to_json as _to_json
+from headroom_core.transforms._json.view import View
+from headroom_core.transforms._json.write import write
+from headroom_core.types import Context, Part, Rewrite
+
+_SMALL = 800  # tokens: a part up to this size keeps everything
+_SMALL_TABLE = 700  # tokens: so does one whose compact form is no larger
+_SHARE = 0.08
+_LEAST, _MOST = 300, 3_000  # tokens of a selection, whatever the share
+
+
+class Json:
+    """The transform for kind ``json``."""
+
+    name = "json"
+
+    def __call__(self, part: Part, context: Context, /) -> Rewrite | None:
+        try:
+            value = _load(part.text)
+            found = self._lossy(value, part, context) if context.strength != "lossless" else None
+            return found or _lossless(value, part.text)
+        except (NotJson, RecursionError):
+            return None
+
+    def _lossy(self, value: Value, part: Part, context: Context) -> Rewrite | None:
+        budget = _budget(part.tokens, context.target_ratio)
+        if context.target_ratio is None and part.tokens <= _SMALL:
+            return None
+        if part.tokens <= 4 * _SMALL or context.target_ratio is not None:
+            compact = context.count(write(value))
+            if compact <= (_SMALL_TABLE if context.target_ratio is None else budget):
+                return None
+        sample = _sample(value)
+        view = View(context, asked(context.query), context.count(sample) / max(1, len(sample)))
+        text = write(view.shrink(value, budget))
+        if not view.notes or not _encodable(text):
+            return None
+        return Rewrite.of(text, "; ".join(view.notes))
+
+
+def _load(text: str) -> Value:
+    try:
+        return parse(text)
+    except NotJson:
+        return read(text)
+
+
+def _lossless(value: Value, text: str) -> Rewrite | None:
+    compact = write(value)
+    if compact == text or len(compact) >= len(text) or not _encodable(compact):
+        return None
+    return Rewrite.of(compact)
+
+
+def _budget(tokens: int, ratio: float | None) -> float:
+    """Tokens that a selection may take."""
+    if ratio is not None:
+        return ratio * tokens
+    return min(max(_SHARE * tokens, _LEAST), _MOST)
+
+
+def _sample(value: Value) -> str:
+    """Compact text of some of the document, to learn its tokens per character."""
+    while type(value) is dict and value:
+        value = max(value.values(), key=lambda item: len(item) if isinstance(item, dict | list | str) else 0)
+    some = value[:: max(1, len(value) // 8)][:8] if isinstance(value, list) else value
+    return write(list(some) if isinstance(some, list) else some)[:4_000]
+
+
+def _encodable(text: str) -> bool:
+    """A lone surrogate, escaped in JSON, cannot stand in a text that goes to a model."""
+    return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def to_json(text: str) -> str:
+    """Minified JSON of a document in JSON, NDJSON or the compact form; number literals and key order as they stand."""
+    return _to_json(_load(text))
+
+
+def decode(text: str) -> Any:
+    """The plain Python value of a document in JSON, NDJSON (a list) or the compact form. ``NotJson`` for other texts."""
+    value = _load(text)
+    return json.loads(_to_json(list(value) if type(value) is Lines else value))
+
+
+__all__ = ["Json", "NotJson", "decode", "to_json"]
