@@ -68,8 +68,8 @@ def windows(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def merged(text: str, passages: Sequence[Passage]) -> str:
-    """Passages in the order of the text under headings that say where they stand; neighbours run together."""
+def merged(text: str, passages: Sequence[Passage], *, headed: bool = True) -> str:
+    """Passages in the order of the text, under headings that say where they stand; neighbours run together."""
     lines = Lines(text)
     spans: list[tuple[int, int]] = []
     for passage in sorted(passages, key=lambda p: p.start):
@@ -77,7 +77,8 @@ def merged(text: str, passages: Sequence[Passage]) -> str:
             spans[-1] = (spans[-1][0], max(spans[-1][1], passage.end))
         else:
             spans.append((passage.start, passage.end))
-    shown = (f"{lines.span(start, end).partition(' of ')[0]}:\n{text[start:end]}" for start, end in spans)
+    where = (f"{lines.span(start, end).partition(' of ')[0]}:\n" if headed else "" for start, end in spans)
+    shown = (heading + text[start:end] for heading, (start, end) in zip(where, spans, strict=True))
     return "".join(piece if piece.endswith("\n") else piece + "\n" for piece in shown)
 
 

@@ -174,9 +174,7 @@ def _paged(ref: str, entry: Entry, piece: selections.Piece, budget: int, page: i
 
 def _answering(ref: str, entry: Entry, query: str, budget: int, page: int) -> Retrieved:
     """Best passages first: each page takes as many as fit and shows them in the order of the text."""
-    text, bounds = entry.text, None
-    if entry.kind in ("json", "table"):
-        text, bounds = _rows_as_lines(entry)
+    header, text, bounds = _rows_as_lines(entry) if entry.kind in ("json", "table") else ("", entry.text, None)
     found = passages.ranked(text, query, bounds)
     if not found:
         size = selections.Lines(text).span(0, len(text))
@@ -195,26 +193,25 @@ def _answering(ref: str, entry: Entry, query: str, budget: int, page: int) -> Re
         sum(estimate(text[p.start : p.end]) for group in groups for p in group) for groups in (filled, filled[page:])
     )
     what = f"{len(filled[page - 1])} of {len(found)} passages that match, best pages first"
-    shown = passages.merged(text, filled[page - 1])
-    return Retrieved(ref, entry.kind, what, shown, page, len(filled), total, left)
+    shown = passages.merged(text, filled[page - 1], headed=bounds is None)
+    return Retrieved(ref, entry.kind, what, header + shown, page, len(filled), total, left)
 
 
-def _rows_as_lines(entry: Entry) -> tuple[str, list[tuple[int, int]] | None]:
-    """Rows one to a line, each a passage of its own; the text as it is where there are none."""
+def _rows_as_lines(entry: Entry) -> tuple[str, str, list[tuple[int, int]] | None]:
+    """The table's header, then rows one to a line, each a passage; the text as it is where there are none."""
     try:
         header, rows = selections.rows_of(entry.text, entry.kind)
     except InvalidInput:
-        return entry.text, None
-    text, bounds = header, []
-    pieces = [header]
-    at = len(header)
+        return "", entry.text, None
+    pieces: list[str] = []
+    bounds: list[tuple[int, int]] = []
+    at = 0
     for index, row in enumerate(rows):
         line = f"row {index}: {row}" if row.endswith("\n") else f"row {index}: {row}\n"
         pieces.append(line)
         bounds.append((at, at + len(line)))
         at += len(line)
-    text = "".join(pieces)
-    return text, bounds
+    return header, "".join(pieces), bounds
 
 
 def _picture(ref: str, entry: Entry, chosen: list[str], region: str | None) -> Retrieved:
