@@ -16,6 +16,7 @@ from .errors import HeadroomError, InvalidInput, StoreError, TransformError
 from .kinds import detect
 from .outcome import Outcome
 from .parts import Candidate, candidates
+from .repeats import Repeats
 from .tokens.text import Counter, counter
 from .transforms import transform_for
 from .types import (
@@ -229,9 +230,10 @@ class _Call:
         skipped: list[Skip] = []
         after: dict[int, list[Sequence[Block]]] = {}
         seen: set[tuple[int, int]] = set()
+        repeats = Repeats()
         for candidate in candidates(messages, self._options.roles, query):
             seen.add(candidate.at)
-            verdict = self._verdict(candidate)
+            verdict = self._shorter(self._verdict(candidate), candidate, repeats)
             if isinstance(verdict, Skip):
                 skipped.append(verdict)
                 _log.debug("unchanged at %s: %s", candidate.at, verdict.reason)
@@ -266,6 +268,24 @@ class _Call:
             )
             self._c.cache.put(key, known, size + 500)
         return replace(known, part=replace(known.part, at=candidate.at, block=block))
+
+    def _shorter(self, verdict: Change | Skip, candidate: Candidate, repeats: Repeats) -> Change | Skip:
+        """The verdict, or a reference to an earlier output where that is shorter."""
+        block, small = candidate.block, verdict.part.tokens < self._options.min_tokens
+        if not isinstance(block, Text) or block.protected or small or self._strength == "lossless":
+            return verdict
+        rewrite = None if verdict.by == "marks" else repeats.rewrite(block.text, candidate.query)
+        repeats.add(block.text, block.tool, candidate.query, whole=isinstance(verdict, Skip))
+        if rewrite is None:
+            return verdict
+        key = digest(self._key, "repeat", block.text, rewrite.text)
+        known = self._c.cache.get(key)
+        if known is None:
+            done = self._c.guard("repeats", lambda: self._accepted(verdict.part, rewrite, "repeats"))
+            known = Skip(verdict.part, "guard", done) if isinstance(done, str) else done
+            self._c.cache.put(key, known, len(block.text) + len(rewrite.text) + 500)
+        shorter = isinstance(known, Change) and (isinstance(verdict, Skip) or known.tokens < verdict.tokens)
+        return replace(known, part=verdict.part) if shorter else verdict
 
     def _decide(self, candidate: Candidate) -> Change | Skip:
         block, options = candidate.block, self._options
