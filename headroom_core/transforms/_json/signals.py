@@ -19,7 +19,8 @@ from headroom_core.transforms._json.values import Number, Value
 _LEAST_BITS = 2.6
 _FAR = 3.0
 _FAREST_BITS = 14.0
-_RARE_SHARE = 0.02
+_RARE_SHARE = 0.02  # a value in at most this share of the rows is rare
+_RARE_MASS = 0.06  # all rare values together, else being rare is usual here
 _FEW = 8
 
 
@@ -76,7 +77,10 @@ def _surprising(keys: Sequence[Hashable], counts: Counter[Hashable], why: Hashab
     mean = log2(total) - sum(count * log2(count) for count in counts.values()) / total
     if log2(total) - mean < _LEAST_BITS:
         return []
-    bits = {key: log2(total / count) - mean for key, count in counts.items() if count <= most}
+    rare = {key: count for key, count in counts.items() if count <= most}
+    if sum(rare.values()) > max(3, total * _RARE_MASS):
+        return []
+    bits = {key: log2(total / count) - mean for key, count in rare.items()}
     bits = {key: value for key, value in bits.items() if value >= _LEAST_BITS}
     if not bits:
         return []
@@ -95,6 +99,8 @@ def _lists(values: list[Value], at: int) -> list[Signal]:
     worst = [max((log2(total / counts[element]) for element in elements), default=0.0) for elements in sets]
     mean = sum(worst) / total
     most = max(2, int(total * _RARE_SHARE))
+    if sum(count for count in counts.values() if count <= most) > max(3, total * _RARE_MASS):
+        return found
     for row, elements in enumerate(sets):
         for element in elements:
             if counts[element] <= most and log2(total / counts[element]) - mean >= _LEAST_BITS:
