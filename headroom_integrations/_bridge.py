@@ -1,0 +1,102 @@
+"""What both frameworks need between their own types and the core: whose originals, and what a call saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from headroom_core import settings
+from headroom_core.ccr.originals import Originals
+from headroom_core.ccr.retrieve import Retrieved, answer, retrieve
+from headroom_core.errors import HeadroomError, StoreError
+from headroom_core.outcome import Outcome
+from headroom_core.pipeline import Compressor
+from headroom_core.types import Change
+
+Note = dict[str, Any]
+"""What calls saved: integers and mappings of integers only, so that two notes add up key by key."""
+
+_EMERGENCY_RATIO: Final = 0.05
+_EMERGENCY_MIN_TOKENS: Final = 64
+
+
+def can_mark(compressor: Compressor) -> bool:
+    """May this compressor leave markers, given a model that can call the retrieve tool?
+
+    A store that is out of order now counts as a store: its parts go out unchanged until it is back.
+    """
+    if compressor.options.strength in ("lossless", "lossy"):
+        return False
+    try:
+        return compressor.originals is not None
+    except StoreError:
+        return True
+
+
+def namespace_for(compressor: Compressor, chosen: str | None = None, thread: str | None = None) -> str:
+    """Whose originals a call reads and writes.
+
+    The caller's own choice wins, then the compressor's, then the thread of the conversation inside the default
+    namespace of this user account and application.
+    """
+    named = chosen or compressor.options.namespace
+    if named:
+        return named
+    return f"{settings.namespace()}/thread/{thread}" if thread else settings.namespace()
+
+
+def resolve(arguments: Mapping[str, Any], *, originals: Originals | None, namespace: str) -> str | Retrieved:
+    """What the retrieve tool gives to a model's call: text, or the picture that was asked for."""
+    ref, region = arguments.get("ref"), arguments.get("region") or None
+    if originals is not None and isinstance(ref, str):
+        try:
+            if originals.entry(ref.strip(), namespace=namespace).kind == "image":
+                return retrieve(ref.strip(), originals=originals, namespace=namespace, region=region)
+        except HeadroomError:
+            return answer(arguments, originals=originals, namespace=namespace)
+    return answer(arguments, originals=originals, namespace=namespace)
+
+
+def harder(compressor: Compressor) -> Compressor:
+    """The compressor for a request that the provider refused as too long."""
+    asked = compressor.options.target_ratio
+    ratio = min(asked, _EMERGENCY_RATIO) if asked else _EMERGENCY_RATIO
+    smallest = min(compressor.options.min_tokens, _EMERGENCY_MIN_TOKENS)
+    return compressor.with_options(target_ratio=ratio, min_tokens=smallest)
+
+
+def note(outcome: Outcome) -> Note:
+    """The sums of a call over the parts that may be compressed, and what was saved by kind and by tool."""
+    before = sum(entry.part.tokens for entry in (*outcome.changes, *outcome.skipped))
+    made: Note = {
+        "original_tokens": before,
+        "compressed_tokens": before if outcome.audited else before - outcome.saved,
+        "saved": 0 if outcome.audited else outcome.saved,
+    }
+    if outcome.audited:
+        return made | {"audited_saving": outcome.saved}
+    if outcome.changes:
+        made |= {"by_kind": _grouped(outcome.changes, lambda change: change.part.kind)}
+        made |= {"by_tool": _grouped(outcome.changes, lambda change: change.part.block.tool or "-")}
+    return made
+
+
+def add_notes(*notes: Mapping[str, Any] | None) -> Note:
+    """The sum of notes, key by key."""
+    total: Note = {}
+    for each in notes:
+        for key, value in (each or {}).items():
+            if isinstance(value, Mapping):
+                total[key] = add_notes(total.get(key), value)
+            elif isinstance(value, int) and not isinstance(value, bool):
+                total[key] = total.get(key, 0) + value
+    return total
+
+
+def _grouped(changes: Iterable[Change], label: Any) -> dict[str, int]:
+    """Tokens saved under each label, in order of first appearance."""
+    sums: dict[str, int] = {}
+    for change in changes:
+        key = label(change)
+        sums[key] = sums.get(key, 0) + change.part.tokens - change.tokens
+    return sums

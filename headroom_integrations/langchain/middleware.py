@@ -1,0 +1,232 @@
+"""``HeadroomMiddleware``: agents whose tool results reach the model several times smaller, originals at hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, Final
+
+from langchain.agents.middleware.types import (
+    AgentMiddleware,
+    AgentState,
+    ExtendedModelResponse,
+    ModelRequest,
+    ModelResponse,
+    OmitFromInput,
+    ToolCallRequest,
+)
+from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
+from langchain_core.exceptions import ContextOverflowError
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import ensure_config
+from langchain_core.tools import BaseTool
+from langgraph.types import Command
+from typing_extensions import NotRequired
+
+from headroom_core.ccr.retrieve import TOOL_NAME
+from headroom_core.errors import InvalidInput
+from headroom_core.pipeline import Compressor
+from headroom_integrations._bridge import Note, add_notes, can_mark
+from headroom_integrations.langchain.binding import tool_name
+from headroom_integrations.langchain.messages import annotated, note_of
+from headroom_integrations.langchain.policy import Rules, ToolPolicy
+from headroom_integrations.langchain.retrieve import HeadroomRetrieveTool, Namespace, retrieve_tool, settled_namespace
+
+EVENT: Final = "headroom_compression"
+"""Name of the custom event that carries the sums of a model request to callback handlers."""
+
+ToolResult = ToolMessage | Command[Any]
+Response = ModelResponse[Any] | AIMessage | ExtendedModelResponse[Any]
+
+
+class HeadroomState(AgentState[Any]):
+    """State of an agent with this middleware: ``headroom`` adds up what was saved over the requests of a thread."""
+
+    headroom: NotRequired[Annotated[Note, OmitFromInput, add_notes]]
+
+
+class HeadroomMiddleware(AgentMiddleware[HeadroomState, Any, Any]):
+    """Compresses tool results when they arrive, and the rest of a request when it leaves.
+
+    A tool result enters the state compressed (``persist=False`` leaves the state alone and compresses only what is
+    sent). ``policies`` says per tool what may happen to its results, ``exclude`` names tools whose results stay.
+    ``namespace`` is a name or a function of the config; by default the ``thread_id`` of the config decides.
+
+    Order: after middleware that redacts or summarises, before middleware that marks provider caches.
+    """
+
+    state_schema = HeadroomState
+
+    def __init__(
+        self,
+        compressor: Compressor | None = None,
+        *,
+        namespace: Namespace = None,
+        policies: Mapping[str, ToolPolicy] | None = None,
+        exclude: Iterable[str] = (),
+        persist: bool = True,
+        name: str = "HeadroomMiddleware",
+    ) -> None:
+        super().__init__()
+        if isinstance(exclude, str):
+            raise InvalidInput(f"exclude is a list of tool names, not the text {exclude!r}")
+        compressor = compressor or Compressor()
+        self._rules = Rules(compressor, {**(policies or {}), **{tool: ToolPolicy(compress=False) for tool in exclude}})
+        self._namespace = namespace
+        self._persist = persist
+        self._name = name
+        self._marks = can_mark(compressor)
+        self.retrieve_tool: HeadroomRetrieveTool = retrieve_tool(compressor, namespace=namespace)
+        self.tools: Sequence[BaseTool] = [self.retrieve_tool] if self._marks else []
+
+    @property
+    def name(self) -> str:
+        """Name of this instance in the agent."""
+        return self._name
+
+    # ------------------------------------------------------------------ tool results
+    def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolResult]) -> ToolResult:
+        """The tool's result, compressed before it enters the state."""
+        return self._arrived(request, handler(request))
+
+    async def awrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[ToolResult]]
+    ) -> ToolResult:
+        """As ``wrap_tool_call``."""
+        return await asyncio.to_thread(self._arrived, request, await handler(request))
+
+    def _arrived(self, request: ToolCallRequest, result: Any) -> Any:
+        if not self._persist or request.tool_call["name"] == TOOL_NAME:
+            return result
+        asked = [message for message in _messages(request.state) if isinstance(message, HumanMessage)]
+        config = getattr(request.runtime, "config", None) or ensure_config()
+        return self._compressed_result(result, asked, request.tool_call["name"], self._space(config))
+
+    def _compressed_result(self, result: Any, asked: list[BaseMessage], tool: str, namespace: str) -> Any:
+        """A tool message, a command that holds some, or a list of both, each compressed; else the same object."""
+        if isinstance(result, ToolMessage):
+            return self._compressed_message(result, asked, tool, namespace)
+        if isinstance(result, list):
+            made = [self._compressed_result(each, asked, tool, namespace) for each in result]
+            return made if any(new is not old for new, old in zip(made, result, strict=True)) else result
+        if isinstance(result, tuple):
+            return tuple(self._compressed_result(each, asked, tool, namespace) for each in result)
+        if isinstance(result, Command) and result.update:
+            update = self._compressed_update(result.update, asked, tool, namespace)
+            if update is not result.update:
+                return Command(graph=result.graph, update=update, resume=result.resume, goto=result.goto)
+        return result
+
+    def _compressed_update(self, update: Any, asked: list[BaseMessage], tool: str, namespace: str) -> Any:
+        if not isinstance(update, Mapping):
+            return self._compressed_result(update, asked, tool, namespace)
+        made = {key: self._compressed_result(value, asked, tool, namespace) for key, value in update.items()}
+        return made if any(made[key] is not update[key] for key in made) else update
+
+    def _compressed_message(self, message: ToolMessage, asked: list[BaseMessage], tool: str, namespace: str) -> ToolMessage:
+        named = message if message.name else message.model_copy(update={"name": tool})
+        sent, sums = self._rules.apply([*asked, named], namespace=namespace, marks=self._marks)
+        made = sent[-1]
+        if made is named or not isinstance(made, ToolMessage):
+            return message
+        return annotated(message.model_copy(update={"content": made.content}), sums)
+
+    # ------------------------------------------------------------------ model requests
+    def wrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Response]) -> Any:
+        """The request with a compressed conversation; the state keeps what it has."""
+        sent, sums = self._leaving(request, self._rules)
+        try:
+            response = handler(sent)
+        except ContextOverflowError:
+            escalated = self._escalated(request, sums)
+            if escalated is None:
+                raise
+            sent, sums = escalated
+            response = handler(sent)
+        if ensure_config().get("callbacks"):
+            dispatch_custom_event(EVENT, sums)
+        return _with_sums(response, sums)
+
+    async def awrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[Response]]
+    ) -> Any:
+        """As ``wrap_model_call``."""
+        sent, sums = await asyncio.to_thread(self._leaving, request, self._rules)
+        try:
+            response = await handler(sent)
+        except ContextOverflowError:
+            escalated = await asyncio.to_thread(self._escalated, request, sums)
+            if escalated is None:
+                raise
+            sent, sums = escalated
+            response = await handler(sent)
+        if ensure_config().get("callbacks"):
+            await adispatch_custom_event(EVENT, sums)
+        return _with_sums(response, sums)
+
+    def _leaving(self, request: ModelRequest[Any], rules: Rules) -> tuple[ModelRequest[Any], Note]:
+        tools = self._with_tool(request.tools)
+        callable_now = _free(request.tool_choice)
+        namespace = self._space(ensure_config())
+        messages, sums = rules.apply(request.messages, namespace=namespace, marks=self._marks and callable_now)
+        sums = add_notes({"requests": 1}, sums, _persisted(request.messages))
+        changes: dict[str, Any] = {} if tools is request.tools else {"tools": tools}
+        if any(new is not old for new, old in zip(messages, request.messages, strict=True)):
+            changes["messages"] = messages
+        return (request.override(**changes) if changes else request), sums
+
+    def _escalated(self, request: ModelRequest[Any], sums: Note) -> tuple[ModelRequest[Any], Note] | None:
+        """The request compressed harder; None where that makes it no smaller."""
+        sent, tried = self._leaving(request, self._rules.harder)
+        if tried["compressed_tokens"] >= sums["compressed_tokens"]:
+            return None
+        return sent, tried | {"escalations": 1}
+
+    def _with_tool(self, tools: list[Any]) -> list[Any]:
+        """The tools with ours among them once: a tool selector may have dropped it, the caller may have added it."""
+        if not self._marks:
+            return tools
+        named = [tool for tool in tools if tool_name(tool) == TOOL_NAME]
+        if any(not isinstance(tool, HeadroomRetrieveTool) for tool in named):
+            raise InvalidInput(f"A tool of the agent is named {TOOL_NAME}, as this middleware's own; rename it")
+        if len(named) == 1:
+            return tools
+        return [self.retrieve_tool, *(tool for tool in tools if tool_name(tool) != TOOL_NAME)]
+
+    def _space(self, config: RunnableConfig) -> str:
+        return settled_namespace(self._rules.compressor, self._namespace, config)
+
+
+def _messages(state: Any) -> list[BaseMessage]:
+    """The conversation in a graph's state, which is a mapping, a list or an object."""
+    if isinstance(state, list):
+        return state
+    found = state.get("messages") if isinstance(state, Mapping) else getattr(state, "messages", None)
+    return list(found or ())
+
+
+def _persisted(messages: Sequence[BaseMessage]) -> Note:
+    """What was saved when results that are in this request entered the state."""
+    sums = add_notes(*(note_of(message) for message in messages if isinstance(message, ToolMessage)))
+    saved = sums.pop("saved", 0)
+    grouped = {key: sums[key] for key in ("by_kind", "by_tool") if key in sums}
+    return {"original_tokens": saved, "saved": saved, **grouped} if saved else {}
+
+
+def _free(tool_choice: Any) -> bool:
+    """Can the model call a tool of its own choice?"""
+    kind = tool_choice.get("type") if isinstance(tool_choice, Mapping) else tool_choice
+    return kind in (None, "auto")
+
+
+def _with_sums(response: Response, sums: Note) -> ExtendedModelResponse[Any]:
+    """The response, and the sums for the state."""
+    update = {"headroom": sums}
+    if isinstance(response, ExtendedModelResponse):
+        inner = response.command
+        if inner is not None and isinstance(inner.update, Mapping):
+            update = {**inner.update, **update}
+        return ExtendedModelResponse(model_response=response.model_response, command=Command(update=update))
+    made = ModelResponse(result=[response]) if isinstance(response, AIMessage) else response
+    return ExtendedModelResponse(model_response=made, command=Command(update=update))
