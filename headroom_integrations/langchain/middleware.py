@@ -40,10 +40,14 @@ ToolResult = ToolMessage | Command[Any]
 Response = ModelResponse[Any] | AIMessage | ExtendedModelResponse[Any]
 
 
+def _added(total: Note | None, more: Note | None) -> Note:
+    return add_notes(total, more)
+
+
 class HeadroomState(AgentState[Any]):
     """State of an agent with this middleware: ``headroom`` adds up what was saved over the requests of a thread."""
 
-    headroom: NotRequired[Annotated[Note, OmitFromInput, add_notes]]
+    headroom: NotRequired[Annotated[Note, OmitFromInput, _added]]
 
 
 class HeadroomMiddleware(AgentMiddleware[HeadroomState, Any, Any]):
@@ -144,7 +148,7 @@ class HeadroomMiddleware(AgentMiddleware[HeadroomState, Any, Any]):
                 raise
             sent, sums = escalated
             response = handler(sent)
-        if ensure_config().get("callbacks"):
+        if _inside_a_run():
             dispatch_custom_event(EVENT, sums)
         return _with_sums(response, sums)
 
@@ -161,7 +165,7 @@ class HeadroomMiddleware(AgentMiddleware[HeadroomState, Any, Any]):
                 raise
             sent, sums = escalated
             response = await handler(sent)
-        if ensure_config().get("callbacks"):
+        if _inside_a_run():
             await adispatch_custom_event(EVENT, sums)
         return _with_sums(response, sums)
 
@@ -196,6 +200,11 @@ class HeadroomMiddleware(AgentMiddleware[HeadroomState, Any, Any]):
 
     def _space(self, config: RunnableConfig) -> str:
         return settled_namespace(self._rules.compressor, self._namespace, config)
+
+
+def _inside_a_run() -> bool:
+    """Is there a run that a custom event can belong to?"""
+    return getattr(ensure_config().get("callbacks"), "parent_run_id", None) is not None
 
 
 def _messages(state: Any) -> list[BaseMessage]:
