@@ -1,0 +1,76 @@
+"""Outlines by lines and indentation, for languages without a grammar here: well-indented code folds, the rest stays."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from headroom_core.syntax.outline import Outline, Symbol, qualify
+
+_KEYWORD: Final = re.compile(
+    rb"\s*(?:(?:public|private|protected|internal|static|final|override|open|abstract|async|export|default|local|inline|suspend|"
+    rb"virtual|sealed|partial|pub(?:\(\w+\))?|mutating|fileprivate|unsafe|extern)\s+)*"
+    rb"(?:def|function|func|fun|fn|sub|proc|defp|macro|init)\b\s*\*?\s*((?:self\.)?[\w.:?!]*)"
+)
+_CLASS: Final = re.compile(
+    rb"\s*(?:(?:public|private|protected|internal|static|final|abstract|export|default|open|sealed|partial|data|case|pub)\s+)*"
+    rb"(?:class|module|interface|trait|struct|object|enum|impl|namespace|extension|protocol|defmodule|record)\s+([\w.:]+)"
+)
+_CALL_LIKE: Final = re.compile(
+    rb"\s*(?!(?:if|for|foreach|while|switch|else|do|try|catch|return|new|using|lock|match|when|with|unless|until|case)\b)"
+    rb"[\w<>\[\],.*&:?@ \t]*?([\w~$]+)\s*\([^;{}]*\)?[^;={}]*\{?\s*$"
+)
+
+
+def read(data: bytes, language: str) -> Outline | None:
+    """Symbols whose head line looks like a definition and whose body is the deeper block under it; None without any."""
+    lines = data.split(b"\n")
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line) + 1)
+    indents = [len(line) - len(line.lstrip()) if line.strip() else -1 for line in lines]
+    made = Outline(data, language or "unknown", "plain", [])
+    stack: list[tuple[int, int]] = []
+    for i, line in enumerate(lines):
+        if indents[i] < 0 or line.lstrip()[:1] in (b"#", b"/", b"*", b"-", b"}", b"{"):
+            continue
+        match = _CLASS.match(line) or _KEYWORD.match(line) or (_CALL_LIKE.match(line) if b"(" in line else None)
+        if match is None:
+            continue
+        first = i + 1
+        if first < len(lines) and lines[first].strip() == b"{":
+            first += 1
+        elif match.re is _CALL_LIKE and not line.rstrip().endswith(b"{"):
+            continue
+        last = _block_end(indents, first, indents[i])
+        if last <= first:
+            continue
+        while stack and stack[-1][0] <= i:
+            stack.pop()
+        kind = "class" if match.re is _CLASS else "function"
+        body = (starts[first], starts[last] - 1)
+        name = match.group(1).decode("utf-8", "replace")
+        end = starts[last + 1] - 1 if last < len(lines) and _closes(lines[last]) else body[1]
+        symbol = Symbol(name, "function", starts[i] + indents[i], end, body, body, "lines")
+        if kind == "class":
+            symbol.kind = "class"
+        symbol.parent = stack[-1][1] if stack else -1
+        stack.append((last, len(made.symbols)))
+        made.symbols.append(symbol)
+    qualify(made.symbols)
+    return made if made.symbols else None
+
+
+def _closes(line: bytes) -> bool:
+    return line.strip().startswith((b"}", b"end", b")", b"]"))
+
+
+def _block_end(indents: list[int], first: int, indent: int) -> int:
+    """Behind the last line from ``first`` on that is deeper than ``indent``; blank lines inside count."""
+    end = i = first
+    n = len(indents)
+    while i < n and (indents[i] > indent or indents[i] < 0):
+        if indents[i] >= 0:
+            end = i + 1
+        i += 1
+    return end

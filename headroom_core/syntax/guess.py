@@ -1,0 +1,53 @@
+"""Which languages a text may be written in, most likely first: counts of shapes that one language has and others lack."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_SAMPLE_CHARS: Final = 20_000
+
+_SHAPES: Final[dict[str, re.Pattern[str]]] = {
+    language: re.compile(shapes, re.M)
+    for language, shapes in {
+        "python": r"^\s*(?:async )?def \w+\(.*|^\s*class \w+(?:\([^)]*\))?:|^from [\w.]+ import |^import [\w.]+(?: as \w+)?$"
+        r"|^\s*@\w[\w.]*(?:\(.*\))?$|^\s*(?:if|elif|for|while|with|try|except|else)\b.*:\s*(?:#.*)?$|^\s*\"\"\"",
+        "javascript": r"\bfunction\b\s*\*?\s*\w*\s*\(|=>\s*[{(\w\[`'\"]|^\s*(?:const|let|var) [\w{\[]|\brequire\(['\"]|^module\.exports"
+        r"|^\s*(?:export (?:default|const|function|class|async|\{|\*)|import .* from ['\"])|===|!==|^\s*describe\(['\"]",
+        "typescript": r"^\s*(?:export )?(?:declare )?(?:interface|type|enum|namespace|abstract class) \w+|\bimport type\b"
+        r"|[\w)\]?]\s*:\s*(?:string|number|boolean|void|unknown|any|never|Promise<|Record<|Array<|readonly )|\bas const\b"
+        r"|^\s*(?:public|private|protected|readonly) (?:static |async |readonly )*\w+[(:?=<]|\)\s*:\s*[\w<>\[\]|. ]+\s*(?:=>|\{)",
+        "go": r"^package \w+$|^func (?:\([^)]*\) )?\w+[(\[]|:=|^type \w+ (?:struct|interface|func)\b|^import (?:\(|\")|\bchan \w",
+        "java": r"^package [\w.]+;|^import (?:static )?[\w.*]+;|^\s*(?:@\w+\s+)*(?:public|private|protected)\s[^=;(]*[({]"
+        r"|\bthrows \w+|^\s*@Override|\bfinal \w+[<\w>\[\]]* \w+ ?[=;)]|\bextends \w+|\bnew \w+(?:<.*>)?\(",
+        "rust": r"^\s*(?:pub(?:\(\w+\))? )?(?:async |unsafe |const )*fn \w+|^\s*(?:pub )?(?:impl|trait|mod|struct|enum)\b[^;=(]*\{"
+        r"|^\s*use [\w:]+(?:::\{|::\w|;)|\blet (?:mut )?\w+|^\s*#!?\[\w+|->\s*(?:Result|Option|Self|&)|\b\w+!\(|&(?:mut |self)",
+        "c": r"^\s*#\s*(?:include|define|ifdef|ifndef|endif|pragma|if defined)\b|^\s*(?:static |const |unsigned |extern |inline )*"
+        r"(?:void|int|char|size_t|float|double|bool|long|struct \w+|\w+_t)\s*\**\s*\w+\s*[([;=]|\w->\w|^typedef |\bsizeof\(|NULL",
+        "cpp": r"\bstd::|^\s*template\s*<|^\s*(?:public|private|protected):|^\s*namespace \w*|\bclass \w+[^;]*\{|\bnullptr\b"
+        r"|^\s*using (?:namespace )?\w|\w::\w|#include <(?:string|vector|iostream|memory|map|algorithm)>|\bconst \w+&|\bauto \w",
+        "other": r"<\?php|^\s*\$\w+ = |^\s*end$|^\s*local \w+|^\s*(?:fun|val|func|init|guard) \w|^using [\w.]+;|\bnamespace [\w.]+;?$"
+        r"|^\s*require ['\"]|\bputs |^\s*(?:echo|fi|done|esac|elif)\b|^\s*def \w+[^:]*$|^\s*(?:object|case class) \w+|\becho\b"
+        r"|\bget; set;|\bstring \w+|\?\?=|^defmodule |\blet \w+: \w+ =|^\s*import \w+$",
+    }.items()
+}
+_FALLBACKS: Final = {"c": ("cpp",), "cpp": ("c",), "javascript": ("tsx",), "typescript": ("tsx", "javascript")}
+
+
+def languages(text: str) -> tuple[str, ...]:
+    """Candidates, best first; empty where no shape of a known language stands out."""
+    sample = text if len(text) <= _SAMPLE_CHARS else text[: _SAMPLE_CHARS // 2] + text[len(text) // 2 :][: _SAMPLE_CHARS // 2]
+    scores = {language: float(sum(1 for _ in shape.finditer(sample))) for language, shape in _SHAPES.items()}
+    if text.startswith("#!"):
+        first = text[:80].split("\n", 1)[0]
+        scores["python" if "python" in first else "javascript" if "node" in first else "other"] += 20
+    if scores["typescript"] >= 2 and scores["javascript"] + scores["typescript"] > 0:
+        scores["typescript"] += scores["javascript"]
+    if scores["cpp"] >= 2:
+        scores["cpp"] += scores["c"]
+    ranked = sorted((name for name in scores if scores[name] > 0), key=lambda name: -scores[name])
+    if not ranked or (ranked[0] == "other" and scores["other"] > 2 * max((scores[r] for r in ranked[1:]), default=0)):
+        return ()
+    best = [name for name in ranked if name != "other" and scores[name] >= 0.4 * scores[ranked[0]]][:2]
+    found = [x for name in best for x in (name, *_FALLBACKS.get(name, ()))]
+    return tuple(dict.fromkeys(found))

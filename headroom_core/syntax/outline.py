@@ -1,0 +1,107 @@
+"""Outlines: the definitions of a source text, by byte offsets into its UTF-8 form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from headroom_core.syntax import guess
+
+_MAX_CHARS: Final = 2_000_000
+_MAX_LINE_CHARS: Final = 20_000
+
+Span: TypeAlias = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Symbol:
+    """A definition. ``start``/``end`` hold decorators and modifiers too; ``fold`` is what a folded body replaces.
+
+    ``style`` says how: a Python suite, braces, an expression in a place that takes braces, a macro, or plain lines.
+    ``parent`` is the index of the definition around it, or -1. ``statement`` can be moved to stand directly in the
+    body of an outer function, where a language allows that. ``clean``: no syntax error inside.
+    """
+
+    name: str
+    kind: Literal["function", "class"]
+    start: int
+    end: int
+    fold: Span
+    inner: Span
+    style: Literal["suite", "braces", "expression", "macro", "lines"]
+    parent: int = -1
+    qualified: str = ""
+    doc: Span | None = None
+    statement: Span | None = None
+    direct: bool = False
+    wrapper: bool = False
+    clean: bool = True
+
+
+@dataclass(slots=True)
+class Outline:
+    """All that folding needs; ``engine`` tells who read the text, ``broken`` that it has syntax errors."""
+
+    data: bytes
+    language: str
+    engine: Literal["tree-sitter", "ast", "plain"]
+    symbols: list[Symbol]
+    comments: list[Span] = field(default_factory=list)
+    docs: list[Span] = field(default_factory=list)
+    literals: list[tuple[Span, list[Span]]] = field(default_factory=list)
+    texts: list[Span] = field(default_factory=list)
+    broken: int = 0
+
+
+def outline(source: str, language: str | None = None) -> Outline | None:
+    """The outline of ``source``; None where the text is no code that anyone here can read.
+
+    ``language`` is a name of ``languages.LANGUAGES``; without it the text itself decides.
+    """
+    try:
+        data = source.encode("utf-8")
+    except UnicodeEncodeError:
+        return None
+    if not source.strip() or b"\x00" in data:
+        return None
+    candidates = (language,) if language else guess.languages(source)
+    if len(source) <= _MAX_CHARS and max(map(len, source.split("\n"))) <= _MAX_LINE_CHARS:
+        found = _read(data, source, candidates)
+        if found is not None:
+            return found
+        from headroom_core.syntax._plain import read
+
+        return read(data, candidates[0] if candidates else "")
+    return None
+
+
+def _read(data: bytes, source: str, candidates: tuple[str, ...]) -> Outline | None:
+    """By the first grammar that reads all of it, else by the one with the fewest errors if those are few."""
+    from headroom_core.syntax import _tree
+
+    best: Outline | None = None
+    for name in candidates:
+        found = _tree.read(data, name)
+        if found is None and name == "python":
+            from headroom_core.syntax import _ast
+
+            found = _ast.read(data, source)
+        if found is not None and (best is None or found.broken < best.broken):
+            best = found
+        if best is not None and not best.broken:
+            break
+    return best
+
+
+def qualify(symbols: list[Symbol]) -> None:
+    """Give each symbol its qualified name from the named symbols around it."""
+    for symbol in symbols:
+        at, names = symbol.parent, [symbol.name]
+        if symbol.name:
+            while at >= 0:
+                if symbols[at].name:
+                    names.append(symbols[at].qualified or symbols[at].name)
+                    if symbols[at].qualified:
+                        break
+                at = symbols[at].parent
+            symbol.qualified = ".".join(reversed(names))

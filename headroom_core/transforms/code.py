@@ -1,0 +1,146 @@
+"""Source code: imports, signatures, types and constants stay; of the bodies, those that the query is about."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable
+
+from headroom_core.syntax.outline import Outline, Span, outline
+from headroom_core.transforms import _asked
+from headroom_core.transforms._code import trim
+from headroom_core.transforms._code.choose import chosen, relevance
+from headroom_core.transforms._code.fold import Edit, Folder
+from headroom_core.types import Context, Part, Rewrite
+
+
+class Code:
+    """Code in the languages of ``syntax.languages``, and well-indented code in others."""
+
+    name = "code"
+
+    def __call__(self, part: Part, context: Context, /) -> Rewrite | None:
+        """Lossy only: the outline with the asked bodies, which still parses; None where nothing folds."""
+        if context.strength == "lossless":
+            return None
+        made = outline(part.text)
+        if made is None or not made.symbols:
+            return None
+        asked = _asked.asked(context.query)
+        kept = chosen(made, asked)
+        result = _folded(made, kept, asked)
+        if result is not None and context.target_ratio is not None:
+            more = _filled(made, kept, asked, context.target_ratio, len(result.text))
+            result = _folded(made, more, asked) if more != kept else result
+        return result
+
+
+def _folded(made: Outline, kept: set[int], asked: _asked.Asked) -> Rewrite | None:
+    """With comments and literals trimmed where the result parses so, else with bodies folded only."""
+    folder = Folder(made, kept)
+    folder.run()
+    gentle = bool(made.broken)
+    for trims in ([], [_trims(made, folder, asked)])[:: -1] if not gentle else ([],):
+        edits = folder.edits + [edit for trimmed in trims for edit in trimmed]
+        if not edits:
+            continue
+        data = apply(made.data, edits)
+        if _parses(data, made):
+            left_out = _left_out(made, folder, data)
+            return Rewrite.of(data.decode("utf-8"), left_out, language=made.language)
+    return None
+
+
+def _trims(made: Outline, folder: Folder, asked: _asked.Asked) -> list[Edit]:
+    """Edits outside of everything that is settled; the comment over an asked definition stays whole."""
+    settled = sorted(folder.settled)
+    starts = [start for start, _ in settled]
+    asked_lines = {folder.lines.number(made.symbols[i].start) for i in folder.kept}
+
+    def free(span: Span) -> bool:
+        at = bisect_right(starts, span[1] - 1) - 1
+        if at >= 0 and settled[at][1] > span[0]:
+            return False
+        return folder.lines.number(span[1] - 1) + 1 not in asked_lines
+
+    hits = _hits(asked)
+    lines = folder.lines
+    edits = trim.docs(made, lines, free) + trim.literals(made, lines, free, hits) + trim.texts(made, lines, free, hits)
+    taken = sorted((start, end) for start, end, _ in edits)
+    inside = [start for start, _ in taken]
+
+    def untouched(span: Span) -> bool:
+        at = bisect_right(inside, span[0]) - 1
+        return free(span) and not (at >= 0 and taken[at][1] > span[0])
+
+    return edits + trim.comments(made, lines, untouched, hits)
+
+
+def _hits(asked: _asked.Asked) -> Callable[[bytes], bool]:
+    """Does a line hold an asked name, or two of the query's words?"""
+    names = _asked.pattern(_asked.Asked(asked.names, ()))
+    words = [w.encode() for w in asked.words]
+
+    def hits(line: bytes) -> bool:
+        if names is not None and names.search(line.decode("utf-8", "replace")):
+            return True
+        low = line.lower()
+        return len(words) > 1 and sum(w in low for w in words) > 1
+
+    return hits
+
+
+def _filled(made: Outline, kept: set[int], asked: _asked.Asked, share: float, now: int) -> set[int]:
+    """More bodies, the most relevant and then the shortest first, until the wanted share is reached."""
+    scores = relevance(made, asked) if asked else {}
+    room = share * len(made.data) - now
+    more = set(kept)
+
+    def order(i: int) -> tuple[float, int, int]:
+        return -scores.get(i, 0.0), made.symbols[i].end - made.symbols[i].start, i
+
+    for i in sorted((i for i, s in enumerate(made.symbols) if s.kind == "function" and i not in kept), key=order):
+        room -= made.symbols[i].fold[1] - made.symbols[i].fold[0]
+        if room < 0:
+            break
+        more.add(i)
+    return more
+
+
+def apply(data: bytes, edits: list[Edit]) -> bytes:
+    """``data`` with each span replaced; of overlapping edits the first wins."""
+    out: list[bytes] = []
+    at = 0
+    for start, end, replacement in sorted(edits, key=lambda edit: (edit[0], -edit[1])):
+        if start < at:
+            continue
+        out += [data[at:start], replacement]
+        at = end
+    out.append(data[at:])
+    return re.sub(rb"\n(?:[ \t]*\r?\n){3,}", b"\n\n", b"".join(out)) if not _has_raw_text(data) else b"".join(out)
+
+
+def _has_raw_text(data: bytes) -> bool:
+    """Could blank lines stand inside a string?"""
+    return any(mark in data for mark in (b'"""', b"'''", b"`", b'R"', b'r#"'))
+
+
+def _parses(data: bytes, made: Outline) -> bool:
+    """No more syntax errors than before, by the reader that made the outline."""
+    if made.engine == "tree-sitter":
+        from headroom_core.syntax._tree import errors
+
+        now = errors(data, made.language)
+        return now is not None and now <= made.broken
+    if made.engine == "ast":
+        from headroom_core.syntax._ast import read
+
+        return read(data, data.decode("utf-8")) is not None
+    return True
+
+
+def _left_out(made: Outline, folder: Folder, data: bytes) -> str:
+    before, after = made.data.count(b"\n") + 1, data.count(b"\n") + 1
+    functions = sum(1 for s in made.symbols if s.kind == "function" and s.name)
+    bodies = f"bodies of {folder.functions} of {functions} functions" if folder.functions else "comments and literals"
+    return f"{bodies}, {before - after:,} of {before:,} {made.language} lines"
