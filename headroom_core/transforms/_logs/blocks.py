@@ -1,0 +1,127 @@
+"""Which lines are shown: values per node from several sources of evidence, and blocks of lines under a budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headroom_core.transforms._logs.features import Features
+from headroom_core.transforms._logs.lines import Lines
+
+F64 = NDArray[np.float64]
+
+_TRACE_REACH = 30  # lines without a level after an error that belong to it
+_HOLE = 2  # unselected nodes between two selected ones that are shown rather than counted
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """``value`` sums to about 1 over nodes; ``must`` marks nodes that are shown first, best value first."""
+
+    value: F64
+    must: NDArray[np.bool_]
+    service: float
+
+
+def weigh(seen: Features, logits: NDArray[np.float32], asked: F64 | None) -> Evidence:
+    """Join the ranker, the levels, rare templates and the query into one value per node.
+
+    ``service`` in [0, 1] says how much the log is a stream of events (levels, few templates) rather than one run
+    of commands; there the first error of each template counts, and rare templates.
+    """
+    n = len(seen.line)
+    logits = logits.astype(np.float64)
+    ranked = np.exp(logits - logits.max())
+    ranked /= ranked.sum()
+    service = _service(seen)
+    value = (1 - service) * ranked
+    must = np.zeros(n, bool)
+    if service > 0:
+        events = _events(seen)
+        if events.sum() > 0:
+            value += service * events / events.sum()
+            must |= (events >= 1) & (service > 0.5)
+    if asked is not None and asked.sum() > 0:
+        best = asked >= 0.6 * asked.max()
+        value = 0.55 * value + 0.45 * asked / asked.sum()
+        must |= best & (best.sum() <= max(12, 0.01 * n))
+    return Evidence(value, must, service)
+
+
+def _service(seen: Features) -> float:
+    n = len(seen.line)
+    if n < 20 or seen.structure[:, 0].any():
+        return 0.0
+    kinds = len(np.unique(seen.template)) / n
+    leveled = float((seen.level > 0).mean())
+    few = np.clip((0.5 - kinds) / 0.3, 0, 1)
+    return float(few * np.clip((leveled - 0.3) / 0.3, 0, 1) if leveled > 0.3 else 0.6 * np.clip((0.3 - kinds) / 0.2, 0, 1))
+
+
+def _events(seen: Features) -> F64:
+    """1 and more: the first (and last) line of each template of errors; below: warnings and rare templates."""
+    n = len(seen.line)
+    out = np.zeros(n)
+    unique, first, inverse = np.unique(seen.template, return_index=True, return_inverse=True)
+    last = np.zeros(len(unique), np.int64)
+    last[inverse] = np.arange(n)
+    counts = np.bincount(inverse)
+    rare = counts <= max(1, n // 1000)
+    out[first[rare]] = 0.15
+    warned = first[seen.level[first] == 2]
+    out[warned] = np.maximum(out[warned], 0.3)
+    errors = np.flatnonzero(seen.level[first] == 3)
+    out[last[errors]] = 0.4
+    out[first[errors]] = 1.0 + (counts[errors] == 1)
+    if (seen.level > 0).mean() > 0.3:
+        _follow(seen.level, out)
+    return out
+
+
+def _follow(level: NDArray[np.int8], out: F64) -> None:
+    """Lines without a level after a valued line (a stack trace, a continued message) share its value."""
+    bare = level == 0
+    for at in np.flatnonzero((out >= 0.3) & ~bare):
+        stop = at + 1
+        while stop < len(level) and bare[stop] and stop - at <= _TRACE_REACH:
+            out[stop] = max(out[stop], 0.6 * out[at])
+            stop += 1
+
+
+def choose(evidence: Evidence, cost: F64, budget: float, *, enough: float, power: float = 0.6) -> NDArray[np.bool_]:
+    """Nodes to show: the musts, then by value per cost ** power, until the budget or ``enough`` of the value is used."""
+    n = len(cost)
+    rank = evidence.value / cost**power
+    order = np.lexsort((-rank, ~evidence.must))
+    spent = np.cumsum(cost[order])
+    mass = np.cumsum(evidence.value[order]) / max(evidence.value.sum(), 1e-12)
+    fits = spent <= budget
+    wanted = np.concatenate([[True], mass[:-1] < enough]) | evidence.must[order]
+    chosen = np.zeros(n, bool)
+    chosen[order[fits & wanted]] = True
+    if n and not chosen.any():
+        chosen[order[0]] = True
+    return fill(chosen)
+
+
+def fill(chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Close holes of at most _HOLE nodes between chosen ones."""
+    at = np.flatnonzero(chosen)
+    out = chosen.copy()
+    for a in at[:-1][(np.diff(at) > 1) & (np.diff(at) <= _HOLE + 1)]:
+        out[a : a + _HOLE + 1] = True
+    return out
+
+
+def costs(lines: Lines, seen: Features, tokens: int, longest: int) -> F64:
+    """Tokens of each node: 0.27 a byte and 0.29 a word (least squares against o200k), scaled to the text's tokens.
+
+    A line longer than ``longest`` bytes is shown cut, and costs no more than that.
+    """
+    every = (lines.end - lines.start).astype(np.float64)
+    number = np.bincount(seen.words.line, minlength=len(every))
+    rough = 0.27 * every + 0.29 * np.minimum(number, every) + 0.1
+    scale = float(np.clip(tokens / max(1.0, rough.sum()), 0.5, 2.0))
+    return (scale * np.minimum(rough, 0.4 * longest) + 1)[seen.line]
