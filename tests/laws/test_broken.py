@@ -47,8 +47,11 @@ class _Shared(Originals):
     def ref(self, data: bytes, *, namespace: str) -> str:
         return super().ref(data, namespace="all")
 
+    def put(self, data: bytes, **given: Any) -> str:
+        return super().put(data, **given | {"namespace": "all"})
+
     def get(self, ref: str, *, namespace: str) -> bytes:
-        return super().get(ref, namespace="tenant")
+        return super().get(ref, namespace="all")
 
 
 class _Broken(Compressor):
