@@ -6,10 +6,12 @@ Rules know public formats (grep, git, log frameworks, build tools), never a data
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass
 
+from headroom_core.kind_weights import WEIGHTS
 from headroom_core.types import Kind
 
 _SAMPLE_LINES = 48
@@ -82,13 +84,13 @@ _SENTENCE = re.compile(r"\s*(?:[-*>#\d.]+ )?[\"'(\[*_]?[A-Z]?[\w'’,\"()`*-]+(?
 
 def detect(text: str) -> Detected:
     """The kind of a text. Reads a bounded sample, so the cost does not grow with the text."""
-    lines = _sample(text)
+    lines = sample(text)
     if not lines:
         return Detected("prose", 0.2)
     return _json(text) or _votes(lines, text)
 
 
-def _sample(text: str) -> list[str]:
+def sample(text: str) -> list[str]:
     """Up to ``_SAMPLE_LINES`` non-blank lines of head, middle and tail each, cut to ``_LINE`` characters."""
     if len(text) <= 3 * _WINDOW:
         pieces = [text]
@@ -146,34 +148,44 @@ def _json_after_text(text: str) -> Detected | None:
 
 def _votes(lines: list[str], text: str) -> Detected:
     """Each rule states a kind where enough of the sampled lines carry its mark; the most specific rule goes first."""
-    votes = _count(lines)
-    for rule in (_diff, _tree, _search, _search_plain, _trace, _markup, _table, _log, _code, _config, _prose):
+    votes = count_marks(lines)
+    for rule in (_diff, _tree, _search, _search_plain, _trace, _markup, _table, _log):
         found = rule(lines, votes, text)
         if found is not None:
             return found
-    return Detected("prose", 0.4)
+    return _blend(lines, votes, text)
 
 
-def _count(lines: list[str]) -> dict[str, float]:
+def count_marks(lines: list[str]) -> dict[str, float]:
     """The share of lines that carry each mark."""
-    marks = Counter[str]()
+    marks = dict.fromkeys(FEATURES, 0)
     for line in lines:
         for name, pattern in _MARKS:
             if pattern.match(line):
                 marks[name] += 1
-        if _LEVEL.search(line, 0, 100):
-            marks["level"] += 1
+        marks["level"] += _LEVEL.search(line, 0, 100) is not None
         marks["words"] += line.count(" ") >= 5
         marks["indented"] += line[0] in " \t"
-    return {name: marks[name] / len(lines) for name in (*(name for name, _ in _MARKS), "level", "words", "indented")}
+        marks["long"] += len(line) >= _LINE
+        marks["short"] += len(line) < 20
+        marks["stopped"] += line[-1] in ".?!"
+        marks["colon"] += line[-1] == ":"
+        marks["digits"] += any(map(str.isdigit, line[:12]))
+        marks["escape"] += "\x1b[" in line
+        marks["failed"] += _FAILED.search(line, 0, 160) is not None
+        marks["comment"] += line.lstrip()[:1] in ("#", ";")
+        marks["few"] += 1 / len(lines)
+    return {name: count / len(lines) for name, count in marks.items()}
 
 
+_FAILED = re.compile(r"\b(?:[Ee]rror|[Ff]ail(?:ed|ure|ures)?|[Ww]arning|exit(?:ed)?|status|seconds|[\d.]+ ?m?s)\b")
 _MARKS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("hit", _HIT), ("plain", _HIT_PLAIN), ("number", _HIT_NUMBER), ("heading", _HEADING), ("diagnostic", _DIAGNOSTIC),
     ("diff", _DIFF), ("frame", _FRAME), ("stamp", _STAMP), ("build", _BUILD), ("tag", _TAG), ("section", _SECTION),
     ("assign", _ASSIGN), ("yaml", _YAML), ("branch", _BRANCH), ("ls", _LS_LONG), ("dir", _LS_DIR), ("bare", _BARE),
     ("name", _NAME), ("code", _CODE), ("code_end", _CODE_END), ("strong", _STRONG_CODE), ("sentence", _SENTENCE),
 )  # fmt: skip
+FEATURES = (*(name for name, _ in _MARKS), "level", "words", "indented", "long", "short", "stopped", "colon", "digits", "escape", "failed", "comment", "few")
 
 
 def _diff(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
@@ -320,49 +332,23 @@ def _aligned(lines: list[str]) -> bool:
 
 
 def _log(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
-    score = votes["stamp"] + 0.7 * votes["level"] + votes["build"] + votes["diagnostic"] + 0.5 * votes["frame"]
-    if votes["stamp"] >= 0.6 or (score >= 0.6 and votes["strong"] < 0.2):
-        return Detected("log", 0.97 if score >= 0.8 else 0.93)
-    if (
-        score >= 0.25
-        and votes["strong"] < 0.1
-        and votes["sentence"] < 0.5
-        and votes["yaml"] < 0.6
-        and votes["code"] < 0.5
-    ):
-        return Detected("log", 0.85)
-    if "\x1b[" in text[:20000] and votes["strong"] < 0.15:
-        return Detected("log", 0.85)
+    """Lines that begin with a time; all other logs are the business of ``_blend``."""
+    if len(lines) >= 3 and votes["stamp"] >= 0.6:
+        return Detected("log", 0.98)
     return None
 
 
-def _code(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
-    score = votes["code"] + 0.5 * votes["code_end"] + 0.5 * votes["strong"]
-    if votes["strong"] >= 0.08 and score >= 0.6 and votes["yaml"] < 0.6:
-        return Detected("code", min(0.98, 0.75 + 0.25 * score))
-    if text.startswith("#!") and votes["sentence"] < 0.5:
-        return Detected("code", 0.9)
-    return (
-        Detected("code", 0.75)
-        if score >= 0.9 and votes["yaml"] + votes["assign"] < 0.6 and votes["sentence"] < 0.4
-        else None
-    )
+def _blend(lines: list[str], votes: dict[str, float], text: str) -> Detected:
+    """Log, code, configuration or prose: a logistic model over the shares (``kind_weights``), fitted by ``training.kinds``."""
+    scores = {kind: sum(w * x for w, x in zip(row, features(votes), strict=True)) for kind, row in WEIGHTS.items()}
+    top = max(scores.values())
+    parts = {kind: math.exp(score - top) for kind, score in scores.items()}
+    best = max(parts, key=parts.__getitem__)
+    sure = parts[best] / sum(parts.values())
+    return Detected(best, round(sure, 3)) if sure >= 0.5 else Detected("prose", round(parts["prose"] / sum(parts.values()), 3))
 
 
-def _config(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
-    comments = sum(line.lstrip()[:1] in ("#", ";") for line in lines) / len(lines)
-    indented = votes["indented"]
-    if votes["section"] and votes["section"] + votes["assign"] + comments + 0.5 * indented >= 0.7 and votes["assign"]:
-        return Detected("config", 0.95)
-    if votes["assign"] + comments >= 0.9 and votes["assign"] >= 0.3 and votes["sentence"] < 0.3:
-        return Detected("config", 0.9)
-    keys = votes["yaml"]
-    if keys + comments >= 0.75 and keys >= 0.4 and votes["sentence"] < 0.5:
-        return Detected("config", 0.92 if keys + comments >= 0.9 else 0.8)
-    return None
-
-
-def _prose(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
-    if votes["sentence"] >= 0.5 or votes["words"] >= 0.7:
-        return Detected("prose", 0.9 if votes["sentence"] >= 0.7 else 0.7)
-    return None
+def features(votes: dict[str, float]) -> list[float]:
+    """What the logistic model sees: a constant, each share, and its square root (whether the mark occurs at all)."""
+    shares = [votes[name] for name in FEATURES]
+    return [1.0, *shares, *(share**0.5 for share in shares)]

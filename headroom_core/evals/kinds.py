@@ -96,13 +96,14 @@ def _from_machine(r: random.Random) -> Iterator[Labelled]:
         text = _tree(package)
         if text.count("\n") > 8:
             yield "tree", "tree", text
-    for pattern, kind, limit in (("*.html", "html", 30), ("*.toml", "config", 20), ("*.yaml", "config", 40), ("*.yml", "config", 40), ("*.cfg", "config", 10), ("*.md", "prose", 60),
+    for pattern, kind, limit in (("*.toml", "config", 20), ("*.yaml", "config", 40), ("*.yml", "config", 40), ("*.cfg", "config", 10), ("*.md", "prose", 60),
                                  ("*.rst", "prose", 40), ("*.csv", "table", 40), ("*.xml", "html", 10), ("*.js", "code", 30), ("*.h", "code", 40), ("*.pyi", "code", 30)):  # fmt: skip
         files = sorted(f for f in site.rglob(pattern) if 300 < f.stat().st_size < 400_000)
         for file in r.sample(files, min(limit, len(files))):
             yield kind, "site" + pattern, file.read_text(encoding="utf-8", errors="replace")
     for file in r.sample(sorted(library.glob("*.py")), 60):
         yield "code", "stdlib", file.read_text(encoding="utf-8", errors="replace")
+    yield from _from_system(r)
     for command in (["git", "log", "-p", "-3"], ["git", "show"]):
         yield "diff", "git", _run(*command, cwd=Path(__file__).parent)
     yield "table", "ps", _run("ps", "aux", cwd=site)
@@ -113,6 +114,16 @@ def _from_machine(r: random.Random) -> Iterator[Labelled]:
             json.loads("{" + line)
         except ValueError:
             yield "trace", "python", traceback.format_exc()
+
+
+def _from_system(r: random.Random) -> Iterator[Labelled]:
+    """Files that a Linux machine often has: other languages, configuration, logs, HTML documentation."""
+    places = [("/usr/share/perl", "*.pm", "code", 40), ("/usr/share/vim", "*.vim", "code", 40), ("/usr", "*.sh", "code", 40), ("/usr/include", "*.h", "code", 30), ("/etc", "*.conf", "config", 60),
+              ("/usr/lib/systemd", "*.service", "config", 30), ("/var/log", "*.log", "log", 10), ("/tmp", "*.log", "log", 10), (str(Path.home() / ".rustup"), "*.html", "html", 60)]  # fmt: skip
+    for folder, pattern, kind, limit in places:
+        files = sorted(f for f in Path(folder).rglob(pattern) if f.is_file() and "fonts" not in f.parts and 200 < f.stat().st_size < 400_000)
+        for file in r.sample(files, min(limit, len(files))):
+            yield kind, "system" + pattern, file.read_text(encoding="utf-8", errors="replace")
 
 
 def _headed(text: str) -> str:
