@@ -40,8 +40,10 @@ def read(data: bytes, source: str) -> Outline | None:
 def _symbol(node: _Definition, parent: int, data: bytes, starts: list[int]) -> Symbol:
     first, last = node.body[0], node.body[-1]
     line = min([d.lineno for d in node.decorator_list] + [node.lineno])
-    start = starts[line - 1] + len(data[starts[line - 1] :].split(b"\n", 1)[0]) - len(
-        data[starts[line - 1] :].split(b"\n", 1)[0].lstrip()
+    start = (
+        starts[line - 1]
+        + len(data[starts[line - 1] :].split(b"\n", 1)[0])
+        - len(data[starts[line - 1] :].split(b"\n", 1)[0].lstrip())
     )
     decorated = min([d.lineno for d in getattr(first, "decorator_list", [])] + [first.lineno])
     inner_start = starts[decorated - 1] + (first.col_offset if decorated == first.lineno else 0)
@@ -62,7 +64,9 @@ def _symbol(node: _Definition, parent: int, data: bytes, starts: list[int]) -> S
 
 def _doc(body: list[ast.stmt], starts: list[int]) -> Span | None:
     first = body[0] if body else None
-    if not (isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)):
+    if not (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    ):
         return None
     value = first.value
     return (

@@ -29,6 +29,7 @@ def read(data: bytes, language: str) -> Outline | None:
     for line in lines:
         starts.append(starts[-1] + len(line) + 1)
     indents = [len(line) - len(line.lstrip()) if line.strip() else -1 for line in lines]
+    ends = _block_ends(indents)
     made = Outline(data, language or "unknown", "plain", [])
     stack: list[tuple[int, int]] = []
     for i, line in enumerate(lines):
@@ -42,7 +43,7 @@ def read(data: bytes, language: str) -> Outline | None:
             first += 1
         elif match.re is _CALL_LIKE and not line.rstrip().endswith(b"{"):
             continue
-        last = _block_end(indents, first, indents[i])
+        last = ends[first - 1]
         if last <= first:
             continue
         while stack and stack[-1][0] <= i:
@@ -65,12 +66,18 @@ def _closes(line: bytes) -> bool:
     return line.strip().startswith((b"}", b"end", b")", b"]"))
 
 
-def _block_end(indents: list[int], first: int, indent: int) -> int:
-    """Behind the last line from ``first`` on that is deeper than ``indent``; blank lines inside count."""
-    end = i = first
-    n = len(indents)
-    while i < n and (indents[i] > indent or indents[i] < 0):
-        if indents[i] >= 0:
-            end = i + 1
-        i += 1
-    return end
+def _block_ends(indents: list[int]) -> list[int]:
+    """For each line, where the deeper lines behind it end (one pass with a stack); a lone opening brace counts as one."""
+    ends = list(range(1, len(indents) + 1))
+    open_: list[int] = []
+    last = -1
+    for i, indent in enumerate(indents):
+        if indent < 0:
+            continue
+        while open_ and indents[open_[-1]] >= indent:
+            ends[open_.pop()] = last + 1
+        open_.append(i)
+        last = i
+    for i in open_:
+        ends[i] = last + 1
+    return ends

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +17,7 @@ _MIN_LITERAL_LINES: Final = 12
 _MIN_TEXT_LINES: Final = 12
 
 
-@lru_cache(maxsize=None)
+@cache
 def grammar(name: str) -> tuple[Parser, Query, Query] | None:
     """Parser, outline query and error query of a language; None where its package is not installed."""
     row = LANGUAGES.get(name)
@@ -29,7 +29,11 @@ def grammar(name: str) -> tuple[Parser, Query, Query] | None:
         made = tree_sitter.Language(getattr(import_module(row.package), row.factory)())
     except ImportError:
         return None
-    return tree_sitter.Parser(made), tree_sitter.Query(made, row.query), tree_sitter.Query(made, "(ERROR) @e (MISSING) @m")
+    return (
+        tree_sitter.Parser(made),
+        tree_sitter.Query(made, row.query),
+        tree_sitter.Query(made, "(ERROR) @e (MISSING) @m"),
+    )
 
 
 def errors(data: bytes, name: str) -> int | None:
@@ -111,7 +115,9 @@ def _symbol(node: Node, kind: str, row: Language, data: bytes) -> Symbol | None:
     whole = _whole(node)
     name, named_by = _name(node)
     inner = (body.start_byte, body.end_byte)
-    symbol = Symbol(name, "function", whole.start_byte, whole.end_byte, inner, inner, "braces", clean=not node.has_error)
+    symbol = Symbol(
+        name, "function", whole.start_byte, whole.end_byte, inner, inner, "braces", clean=not node.has_error
+    )
     if kind == "class":
         symbol.kind = "class"
     if row.body == "suite":
@@ -158,11 +164,20 @@ def _macro(node: Node) -> Symbol | None:
         span = (value.start_byte, value.end_byte)
     else:
         span = (name.end_byte, node.end_byte)
-    return Symbol(_text(name), "function", node.start_byte, node.end_byte, span, span, "macro", clean=not node.has_error)
+    return Symbol(
+        _text(name), "function", node.start_byte, node.end_byte, span, span, "macro", clean=not node.has_error
+    )
 
 
 def _braced(body: Node) -> bool:
-    return body.type in ("statement_block", "block", "compound_statement", "constructor_body", "class_body", "try_statement")
+    return body.type in (
+        "statement_block",
+        "block",
+        "compound_statement",
+        "constructor_body",
+        "class_body",
+        "try_statement",
+    )
 
 
 def _after_colon(node: Node, body: Node) -> int:
@@ -213,7 +228,9 @@ def _name(node: Node) -> tuple[str, Node | None]:
         declarator = deeper
     if declarator is None:
         return "", None
-    inner = declarator.named_children[0] if declarator.type.endswith("_declarator") and declarator.named_children else None
+    inner = (
+        declarator.named_children[0] if declarator.type.endswith("_declarator") and declarator.named_children else None
+    )
     return _text(inner or declarator).replace("::", "."), None
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_SAMPLE_CHARS: Final = 20_000
+_WINDOW_CHARS: Final = 2_000
+_WINDOWS: Final = 4
 
 _SHAPES: Final[dict[str, re.Pattern[str]]] = {
     language: re.compile(shapes, re.M)
@@ -13,7 +14,7 @@ _SHAPES: Final[dict[str, re.Pattern[str]]] = {
         "python": r"^\s*(?:async )?def \w+\(.*|^\s*class \w+(?:\([^)]*\))?:|^from [\w.]+ import |^import [\w.]+(?: as \w+)?$"
         r"|^\s*@\w[\w.]*(?:\(.*\))?$|^\s*(?:if|elif|for|while|with|try|except|else)\b.*:\s*(?:#.*)?$|^\s*\"\"\"",
         "javascript": r"\bfunction\b\s*\*?\s*\w*\s*\(|=>\s*[{(\w\[`'\"]|^\s*(?:const|let|var) [\w{\[]|\brequire\(['\"]|^module\.exports"
-        r"|^\s*(?:export (?:default|const|function|class|async|\{|\*)|import .* from ['\"])|===|!==|^\s*describe\(['\"]",
+        r"|^\s*(?:export (?:default|const|function|class|async|\{|\*)|import .* from ['\"])|(?<![=!])===(?!=)|!==(?!=)|^\s*describe\(['\"]",
         "typescript": r"^\s*(?:export )?(?:declare )?(?:interface|type|enum|namespace|abstract class) \w+|\bimport type\b"
         r"|[\w)\]?]\s*:\s*(?:string|number|boolean|void|unknown|any|never|Promise<|Record<|Array<|readonly )|\bas const\b"
         r"|^\s*(?:public|private|protected|readonly) (?:static |async |readonly )*\w+[(:?=<]|\)\s*:\s*[\w<>\[\]|. ]+\s*(?:=>|\{)",
@@ -25,7 +26,7 @@ _SHAPES: Final[dict[str, re.Pattern[str]]] = {
         "c": r"^\s*#\s*(?:include|define|ifdef|ifndef|endif|pragma|if defined)\b|^\s*(?:static |const |unsigned |extern |inline )*"
         r"(?:void|int|char|size_t|float|double|bool|long|struct \w+|\w+_t)\s*\**\s*\w+\s*[([;=]|\w->\w|^typedef |\bsizeof\(|NULL",
         "cpp": r"\bstd::|^\s*template\s*<|^\s*(?:public|private|protected):|^\s*namespace \w*|\bclass \w+[^;]*\{|\bnullptr\b"
-        r"|^\s*using (?:namespace )?\w|\w::\w|#include <(?:string|vector|iostream|memory|map|algorithm)>|\bconst \w+&|\bauto \w",
+        r"|^\s*using (?:namespace )?\w|^[\w:<>*& ]+\w::~?\w+\(|#include <(?:string|vector|iostream|memory|map|algorithm)>|\bconst \w+&|\bauto \w",
         "other": r"<\?php|^\s*\$\w+ = |^\s*end$|^\s*local \w+|^\s*(?:fun|val|func|init|guard) \w|^using [\w.]+;|\bnamespace [\w.]+;?$"
         r"|^\s*require ['\"]|\bputs |^\s*(?:echo|fi|done|esac|elif)\b|^\s*def \w+[^:]*$|^\s*(?:object|case class) \w+|\becho\b"
         r"|\bget; set;|\bstring \w+|\?\?=|^defmodule |\blet \w+: \w+ =|^\s*import \w+$",
@@ -36,7 +37,7 @@ _FALLBACKS: Final = {"c": ("cpp",), "cpp": ("c",), "javascript": ("tsx",), "type
 
 def languages(text: str) -> tuple[str, ...]:
     """Candidates, best first; empty where no shape of a known language stands out."""
-    sample = text if len(text) <= _SAMPLE_CHARS else text[: _SAMPLE_CHARS // 2] + text[len(text) // 2 :][: _SAMPLE_CHARS // 2]
+    sample = _sample(text)
     scores = {language: float(sum(1 for _ in shape.finditer(sample))) for language, shape in _SHAPES.items()}
     if text.startswith("#!"):
         first = text[:80].split("\n", 1)[0]
@@ -45,9 +46,19 @@ def languages(text: str) -> tuple[str, ...]:
         scores["typescript"] += scores["javascript"]
     if scores["cpp"] >= 2:
         scores["cpp"] += scores["c"]
+    if scores["rust"] > scores["cpp"] / 2:
+        scores["cpp"] = 0
     ranked = sorted((name for name in scores if scores[name] > 0), key=lambda name: -scores[name])
     if not ranked or (ranked[0] == "other" and scores["other"] > 2 * max((scores[r] for r in ranked[1:]), default=0)):
         return ()
     best = [name for name in ranked if name != "other" and scores[name] >= 0.4 * scores[ranked[0]]][:2]
     found = [x for name in best for x in (name, *_FALLBACKS.get(name, ()))]
     return tuple(dict.fromkeys(found))
+
+
+def _sample(text: str) -> str:
+    """A few windows, spread over the text: enough to tell, at a cost that does not grow with it."""
+    if len(text) <= _WINDOW_CHARS * _WINDOWS:
+        return text
+    step = (len(text) - _WINDOW_CHARS) // (_WINDOWS - 1)
+    return "\n".join(text[k * step : k * step + _WINDOW_CHARS] for k in range(_WINDOWS))

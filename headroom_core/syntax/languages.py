@@ -45,7 +45,12 @@ _JS_FUNCTIONS: Final = (
     "function_declaration", "generator_function_declaration", "function_expression", "generator_function",
     "arrow_function", "method_definition",
 )  # fmt: skip
-_JS_HOISTS: Final = ("function_declaration", "generator_function_declaration", "lexical_declaration", "variable_declaration")
+_JS_HOISTS: Final = (
+    "function_declaration",
+    "generator_function_declaration",
+    "lexical_declaration",
+    "variable_declaration",
+)
 _TS_CLASSES: Final = ("class_declaration", "class", "abstract_class_declaration", "internal_module", "module")
 _C_CLASSES: Final = ("struct_specifier", "union_specifier")
 

@@ -9,6 +9,7 @@ from headroom_core.syntax import guess
 
 _MAX_CHARS: Final = 2_000_000
 _MAX_LINE_CHARS: Final = 20_000
+_MAX_NAME_CHARS: Final = 300
 
 Span: TypeAlias = tuple[int, int]
 
@@ -65,14 +66,14 @@ def outline(source: str, language: str | None = None) -> Outline | None:
     if not source.strip() or b"\x00" in data:
         return None
     candidates = (language,) if language else guess.languages(source)
-    if len(source) <= _MAX_CHARS and max(map(len, source.split("\n"))) <= _MAX_LINE_CHARS:
-        found = _read(data, source, candidates)
-        if found is not None:
-            return found
+    if len(source) > _MAX_CHARS or max(map(len, source.split("\n"))) > _MAX_LINE_CHARS:
+        return None
+    found = _read(data, source, candidates)
+    if found is None and candidates[:1] != ("python",):
         from headroom_core.syntax._plain import read
 
         return read(data, candidates[0] if candidates else "")
-    return None
+    return found
 
 
 def _read(data: bytes, source: str, candidates: tuple[str, ...]) -> Outline | None:
@@ -94,14 +95,11 @@ def _read(data: bytes, source: str, candidates: tuple[str, ...]) -> Outline | No
 
 
 def qualify(symbols: list[Symbol]) -> None:
-    """Give each symbol its qualified name from the named symbols around it."""
+    """Give each symbol its qualified name from the nearest named symbol around it, which comes before it."""
     for symbol in symbols:
-        at, names = symbol.parent, [symbol.name]
-        if symbol.name:
-            while at >= 0:
-                if symbols[at].name:
-                    names.append(symbols[at].qualified or symbols[at].name)
-                    if symbols[at].qualified:
-                        break
-                at = symbols[at].parent
-            symbol.qualified = ".".join(reversed(names))
+        at = symbol.parent
+        while at >= 0 and not symbols[at].name and symbols[at].parent >= 0:
+            at = symbols[at].parent
+        around = symbols[at].qualified if at >= 0 else ""
+        prefix = f"{around}." if around and len(around) < _MAX_NAME_CHARS else ""
+        symbol.qualified = prefix + symbol.name if symbol.name else around

@@ -15,6 +15,11 @@ _FRAMED = re.compile(
     r"([A-Za-z_$~][\w$]*(?:(?:\.|::|->|#)[A-Za-z_$~][\w$]*)*)",
     re.IGNORECASE,
 )
+_SUBJECT = re.compile(
+    r"\b(?:is|are|does|do)\s+(?:the\s+)?[`'\"“‘]?([A-Za-z_$~][\w$]*(?:(?:\.|::|->|#)[A-Za-z_$~][\w$]*)*)[`'\"”’]?(?:\(\))?"
+    r"\s+(?:defined|declared|implemented|work|works|do)\b",
+    re.IGNORECASE,
+)
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _STOP = frozenset(
     """
@@ -47,20 +52,13 @@ def asked(query: str | None) -> Asked:
     if not query:
         return Asked()
     query = query[:4000]
-    framed = [m.group(1) for m in _FRAMED.finditer(query) if m.group(1).lower() not in _STOP or _is_subject(query, m)]
+    framed = [m.group(1) for m in _SUBJECT.finditer(query)]
+    framed += [m.group(1) for m in _FRAMED.finditer(query) if m.group(1).lower() not in _STOP]
     quoted = [m.group(1).strip() for m in _QUOTED.finditer(query)]
     every = [m.group(0) for m in _NAME.finditer(query)]
     shaped = [name for name in every if looks_like_identifier(name)]
     words = [w for w in re.findall(r"\w+", query.lower()) if len(w) > 1 and w not in _STOP]
     return Asked(tuple(dict.fromkeys([*shaped, *quoted, *framed])), tuple(dict.fromkeys(words)))
-
-
-def _is_subject(query: str, match: re.Match[str]) -> bool:
-    """A stop word counts as a name only as in "where is get defined": verb and object frame it."""
-    return (
-        re.match(r"[`'\"”’]?\s*(?:\(\))?\s*(?:defined|implemented|work|works|do)\b", query[match.end() :], re.I)
-        is not None
-    )
 
 
 def looks_like_identifier(word: str) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Callable
 
+from headroom_core.syntax import gutter
 from headroom_core.syntax.outline import Outline, Span, outline
 from headroom_core.transforms import _asked
 from headroom_core.transforms._code import trim
@@ -23,31 +23,30 @@ class Code:
         """Lossy only: the outline with the asked bodies, which still parses; None where nothing folds."""
         if context.strength == "lossless":
             return None
-        made = outline(part.text)
+        numbered = gutter.read(part.text)
+        made = outline(numbered.source if numbered else part.text)
         if made is None or not made.symbols:
             return None
         asked = _asked.asked(context.query)
         kept = chosen(made, asked)
-        result = _folded(made, kept, asked)
+        result = _folded(made, kept, asked, numbered)
         if result is not None and context.target_ratio is not None:
             more = _filled(made, kept, asked, context.target_ratio, len(result.text))
-            result = _folded(made, more, asked) if more != kept else result
+            result = _folded(made, more, asked, numbered) if more != kept else result
         return result
 
 
-def _folded(made: Outline, kept: set[int], asked: _asked.Asked) -> Rewrite | None:
+def _folded(made: Outline, kept: set[int], asked: _asked.Asked, numbered: gutter.Numbered | None) -> Rewrite | None:
     """With comments and literals trimmed where the result parses so, else with bodies folded only."""
-    folder = Folder(made, kept)
+    folder = Folder(made, kept, numbered.first if numbered else 1)
     folder.run()
-    gentle = bool(made.broken)
-    for trims in ([], [_trims(made, folder, asked)])[:: -1] if not gentle else ([],):
-        edits = folder.edits + [edit for trimmed in trims for edit in trimmed]
-        if not edits:
-            continue
-        data = apply(made.data, edits)
-        if _parses(data, made):
-            left_out = _left_out(made, folder, data)
-            return Rewrite.of(data.decode("utf-8"), left_out, language=made.language)
+    tries = [folder.edits] if made.broken else [folder.edits + _trims(made, folder, asked), folder.edits]
+    for edits in tries:
+        pieces = spliced(made.data, edits)
+        data = b"".join(piece for piece, _ in pieces)
+        if edits and _parses(data, made):
+            text = _numbered(pieces, folder, numbered) if numbered else data.decode("utf-8")
+            return Rewrite.of(text, _left_out(made, folder, data), language=made.language)
     return None
 
 
@@ -107,22 +106,34 @@ def _filled(made: Outline, kept: set[int], asked: _asked.Asked, share: float, no
     return more
 
 
-def apply(data: bytes, edits: list[Edit]) -> bytes:
-    """``data`` with each span replaced; of overlapping edits the first wins."""
-    out: list[bytes] = []
+def spliced(data: bytes, edits: list[Edit]) -> list[tuple[bytes, int]]:
+    """``data`` with each span replaced, as pieces with their offset, or -1 for replacements; the first edit wins."""
+    pieces: list[tuple[bytes, int]] = []
     at = 0
     for start, end, replacement in sorted(edits, key=lambda edit: (edit[0], -edit[1])):
         if start < at:
             continue
-        out += [data[at:start], replacement]
+        pieces += [(data[at:start], at), (replacement, -1)]
         at = end
-    out.append(data[at:])
-    return re.sub(rb"\n(?:[ \t]*\r?\n){3,}", b"\n\n", b"".join(out)) if not _has_raw_text(data) else b"".join(out)
+    pieces.append((data[at:], at))
+    return pieces
 
 
-def _has_raw_text(data: bytes) -> bool:
-    """Could blank lines stand inside a string?"""
-    return any(mark in data for mark in (b'"""', b"'''", b"`", b'R"', b'r#"'))
+def _numbered(pieces: list[tuple[bytes, int]], folder: Folder, numbered: gutter.Numbered) -> str:
+    """The result with the viewer's gutter before each line that begins as it did."""
+    out: list[str] = []
+    fresh = True
+    for piece, offset in pieces:
+        at, fresh_before = offset, fresh
+        for line in piece.decode("utf-8").split("\n"):
+            if fresh and offset >= 0:
+                out.append(numbered.prefixes[min(folder.lines.number(at), len(numbered.prefixes)) - 1])
+            out += [line, "\n"]
+            at += len(line.encode()) + 1
+            fresh = True
+        out.pop()
+        fresh = piece.endswith(b"\n") or (fresh_before and not piece)
+    return "".join(out)
 
 
 def _parses(data: bytes, made: Outline) -> bool:

@@ -46,7 +46,11 @@ def _named(symbols: list[Symbol], asked: Asked) -> list[int]:
         found += narrowed or exact
     if not found:
         words = set(asked.words)
-        found = [i for i, s in enumerate(symbols) if s.name and len(parts := subwords(s.name)) > 1 and words.issuperset(parts)]
+        found = [
+            i
+            for i, s in enumerate(symbols)
+            if s.name and len(parts := subwords(s.name)) > 1 and words.issuperset(parts)
+        ]
         found = found or [i for i, s in enumerate(symbols) if len(s.name) > 3 and _last(s.name) in words]
     return list(dict.fromkeys(found))
 
@@ -127,7 +131,7 @@ def _ranked(outline: Outline, asked: Asked) -> list[int]:
 
 def relevance(outline: Outline, asked: Asked) -> dict[int, float]:
     """Score per function: a word in its name counts twice a word in its text; rare words count more (idf)."""
-    words = [w for w in dict.fromkeys([*asked.words, *(n.lower() for n in asked.names if looks_like_identifier(n))])][:16]
+    words = list(dict.fromkeys([*asked.words, *(n.lower() for n in asked.names if looks_like_identifier(n))]))[:16]
     functions = [i for i, s in enumerate(outline.symbols) if s.kind == "function" and s.name]
     texts = {i: outline.data[outline.symbols[i].start : outline.symbols[i].end].lower() for i in functions}
     names = {i: set(subwords(outline.symbols[i].qualified)) for i in functions}

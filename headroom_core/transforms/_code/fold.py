@@ -16,13 +16,15 @@ Edit: TypeAlias = tuple[int, int, bytes]
 _STAYING_LINES: Final = 2
 _HEAD_BYTES: Final = 500
 _MACRO_LINES: Final = 6
+_DEPTH: Final = 4
 
 
 class Lines:
-    """Line numbers (from 1) and indentation of byte offsets."""
+    """Line numbers and indentation of byte offsets; ``first`` is the number that the first line has for the reader."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, first: int = 1) -> None:
         self.data = data
+        self.first = first
         self.starts = [0]
         at = data.find(b"\n")
         while at >= 0:
@@ -31,8 +33,13 @@ class Lines:
         self.end = b"\r\n" if data[: self.starts[1] if len(self.starts) > 1 else 0].endswith(b"\r\n") else b"\n"
 
     def number(self, offset: int) -> int:
-        """The line on which ``offset`` stands."""
+        """The line on which ``offset`` stands, counted from 1 in this text."""
         return bisect_right(self.starts, offset)
+
+    def told(self, start: int, end: int) -> str:
+        """``lines 12-40``, as the reader's file numbers them; ``end`` is the offset of the last character."""
+        first, last = (self.number(offset) + self.first - 1 for offset in (start, end))
+        return f"lines {first}-{last} left out" if last > first else f"line {first} left out"
 
     def indent(self, offset: int) -> bytes:
         """The white space at the start of that line."""
@@ -48,10 +55,10 @@ class Lines:
 class Folder:
     """Folds the bodies of one outline. ``folded`` and ``blocked`` tell which spans are settled afterwards."""
 
-    def __init__(self, outline: Outline, kept: set[int]) -> None:
+    def __init__(self, outline: Outline, kept: set[int], first_line: int = 1) -> None:
         self.outline = outline
         self.data = outline.data
-        self.lines = Lines(outline.data)
+        self.lines = Lines(outline.data, first_line)
         self.kept = kept
         self.hoists = bool((row := LANGUAGES.get(outline.language)) and row.hoists) and outline.engine != "plain"
         self.children: dict[int, list[int]] = {}
@@ -89,7 +96,9 @@ class Folder:
                 self.edits.append((*symbol.doc, first_line(self.data[slice(*symbol.doc)], self.lines.end)))
             return False
         wanted = [j for j in self._below_indices(i) if j in self.kept]
-        if wanted and not all(self._hoistable(self.outline.symbols[j]) and self.outline.symbols[j].direct for j in wanted):
+        if wanted and not all(
+            self._hoistable(self.outline.symbols[j]) and self.outline.symbols[j].direct for j in wanted
+        ):
             return False
         replacement = self._body(i)
         if len(replacement) >= end - start:
@@ -127,9 +136,7 @@ class Folder:
     def _range(self, start: int, end: int) -> bytes:
         """``lines 12-40 left out``, of the text that holds anything between the two offsets."""
         text = self.data[start:end]
-        first = self.lines.number(start + len(text) - len(text.lstrip()))
-        last = self.lines.number(start + len(text.rstrip()) - 1)
-        return (f"lines {first}-{last} left out" if last > first else f"line {first} left out").encode()
+        return self.lines.told(start + len(text) - len(text.lstrip()), start + len(text.rstrip()) - 1).encode()
 
     def _body(self, i: int) -> bytes:
         symbol = self.outline.symbols[i]
@@ -141,27 +148,29 @@ class Folder:
             return indent + mark + b" " + self._range(*symbol.fold)
         if symbol.style == "macro":
             told = b"/* " + self._range(*symbol.fold) + b" */"
-            return b" { " + told + b" }" if self.data[symbol.fold[0] : symbol.fold[0] + 2].lstrip()[:1] in b"{([" else told
+            return (
+                b" { " + told + b" }" if self.data[symbol.fold[0] : symbol.fold[0] + 2].lstrip()[:1] in b"{([" else told
+            )
         return self._block(i)
 
     def _leading(self, symbol: Symbol) -> bytes:
         body = self.data[slice(*symbol.fold)]
         return body[: len(body) - len(body.lstrip())]
 
-    def _suite(self, i: int, indent: bytes, *, with_doc: bool) -> bytes:
+    def _suite(self, i: int, indent: bytes, *, with_doc: bool, depth: int = 0) -> bytes:
         """A Python body: the docstring's first line or an ellipsis, the lines that went, inner definitions."""
         symbol = self.outline.symbols[i]
         newline = self.lines.end + indent
         after = symbol.doc[1] if symbol.doc else symbol.inner[0]
         told = b"  # " + self._range(after, symbol.inner[1])
-        inner = [self._stub(j, indent) for j in self._nearest(i)]
+        inner = [self._stub(j, indent, depth + 1) for j in self._nearest(i)] if depth < _DEPTH else []
         if symbol.doc and with_doc:
             head = newline + first_line(self.data[slice(*symbol.doc)], self.lines.end) + told
         else:
             head = b" ..." + told if not inner else newline + b"..." + told
         return head + b"".join(newline + stub for stub in inner)
 
-    def _block(self, i: int) -> bytes:
+    def _block(self, i: int, depth: int = 0) -> bytes:
         """A body in braces: one comment with the lines that went; inner definitions as code, or named in the comment."""
         symbol = self.outline.symbols[i]
         start, end = symbol.inner
@@ -170,9 +179,9 @@ class Folder:
         hoisted: list[bytes] = []
         named: list[bytes] = []
         outer = self.lines.indent(symbol.start)
-        for j in self._nearest(i):
+        for j in self._nearest(i) if depth < _DEPTH else ():
             inner = self.outline.symbols[j]
-            stub = self._stub(j, outer) if self._hoistable(inner) else None
+            stub = self._stub(j, outer, depth + 1) if self._hoistable(inner) else None
             if stub is not None:
                 hoisted.append(stub)
             else:
@@ -214,7 +223,7 @@ class Folder:
         start, end = symbol.statement
         return symbol.fold[0] - start <= _HEAD_BYTES and end - symbol.fold[1] <= 2
 
-    def _stub(self, j: int, indent: bytes) -> bytes:
+    def _stub(self, j: int, indent: bytes, depth: int) -> bytes:
         """An inner definition as code of its own, or whole where it was asked for."""
         symbol = self.outline.symbols[j]
         start, end = symbol.statement or (symbol.start, symbol.end)
@@ -225,16 +234,14 @@ class Folder:
             head = self.data[start : symbol.fold[0]].replace(self.lines.end + own, self.lines.end + indent)
             if symbol.kind == "class":
                 deeper = indent + b"    "
-                inner = [self._stub(k, deeper) for k in self._nearest(j)]
+                inner = [self._stub(k, deeper, depth + 1) for k in self._nearest(j)] if depth < _DEPTH else []
                 if inner:
                     return head + b"".join(self.lines.end + deeper + stub for stub in inner)
             short = self.data[symbol.fold[0] : symbol.fold[1]]
             if b"\n" not in short:
                 return head + short
-            if self._nearest(j):
-                return head + self._suite(j, indent + b"    ", with_doc=False)
-            return head + self._suite(j, indent, with_doc=False)
-        return self.data[start : symbol.fold[0]] + self._block(j).lstrip() + self.data[symbol.fold[1] : end]
+            return head + self._suite(j, indent + b"    ", with_doc=False, depth=depth)
+        return self.data[start : symbol.fold[0]] + self._block(j, depth).lstrip() + self.data[symbol.fold[1] : end]
 
 
 def first_line(quoted: bytes, newline: bytes) -> bytes:
@@ -247,7 +254,7 @@ def first_line(quoted: bytes, newline: bytes) -> bytes:
     lines = [line.strip() for line in inside.split(b"\n") if line.strip()]
     if not lines:
         return prefix + quote + b" " + quote
-    first = lines[0] if len(lines) == 1 or len(lines[0]) > 300 else lines[0]
+    first = lines[0]
     if first.endswith((quote[:1], b"\\")):
         first += b" "
     return prefix + quote + first + quote

@@ -102,8 +102,7 @@ def literals(outline: Outline, lines: Lines, free: Callable[[Span], bool], hits:
             while j < len(elements) and j not in stays:
                 j += 1
             if j - i > 1:
-                first, last = lines.number(elements[i][0]), lines.number(elements[j - 1][1] - 1)
-                told = f"{j - i} more, lines {first}-{last} left out".encode()
+                told = f"{j - i} more, {lines.told(elements[i][0], elements[j - 1][1] - 1)}".encode()
                 closes = j == len(elements)
                 tail = lines.end + lines.indent(end - 1) if closes else indent
                 mark = b"# " + told if outline.language == "python" else b"/* " + told + b" */"
@@ -125,6 +124,6 @@ def texts(outline: Outline, lines: Lines, free: Callable[[Span], bool], hits: Ca
         if at < start or last <= at or middle.endswith(b"\\") or b"`" in middle:
             continue
         hit = [line for line in middle.split(b"\n")[1:] if hits(line)][:_HIT_LINES]
-        told = f"… lines {lines.number(at + 1)}-{lines.number(last - 1)} left out …".encode()
+        told = f"… {lines.told(at + 1, last - 1)} …".encode()
         edits.append((at, last, lines.end + lines.end.join([*hit, told])))
     return edits

@@ -1,0 +1,40 @@
+"""Line numbers that a viewer wrote in front of each line (``cat -n``, editors, file-reading tools)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_GUTTER: Final = re.compile(r"([ \t]*)(\d{1,7})(\t|→|[ ]?[|│:] ?|  )")
+_MIN_LINES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """The text without its gutter; ``prefixes[i]`` stood before line ``i``, whose number is ``first + i``."""
+
+    source: str
+    first: int
+    prefixes: tuple[str, ...]
+
+
+def read(text: str) -> Numbered | None:
+    """None where the lines are not numbered one by one, or hardly any."""
+    if _GUTTER.match(text) is None:
+        return None
+    lines = text.split("\n")
+    tail = [lines.pop()] if lines[-1] == "" else []
+    first: int | None = None
+    prefixes: list[str] = []
+    bare: list[str] = []
+    for i, line in enumerate(lines):
+        match = _GUTTER.match(line) or re.match(r"([ \t]*)(\d{1,7})()\s*$", line)
+        if match is None or (first is not None and int(match.group(2)) != first + i):
+            return None
+        first = int(match.group(2)) if first is None else first
+        prefixes.append(match.group(0))
+        bare.append(line[match.end() :])
+    if first is None or len(lines) < _MIN_LINES:
+        return None
+    return Numbered("\n".join([*bare, *tail]), first, (*prefixes, *tail))
