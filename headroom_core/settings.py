@@ -102,13 +102,11 @@ def _secret(text: str, name: str) -> bytes:
 
 
 def _kept_key(file: Path) -> bytes:
-    """Read the key file; make it where it is missing."""
+    """Read the key file; make it where it is missing, as the first process of this account does."""
+    make_private_folder(file.parent)
     try:
-        return _read_key(file)
-    except FileNotFoundError:
-        make_private_folder(file.parent)
-    try:
-        _write_key(file)
+        if not file.exists():
+            _write_key(file)
         return _read_key(file)
     except OSError as error:
         reason = error.strerror or type(error).__name__
@@ -133,13 +131,11 @@ def _write_key(file: Path) -> None:
 
 
 def _read_key(file: Path) -> bytes:
-    """Raises ``FileNotFoundError`` where there is none, ``StoreError`` where it is not a key."""
+    """Raises ``StoreError`` where it is not a key."""
     try:
         text = file.read_text(encoding="ascii").strip()
         if os.name == "posix" and file.stat().st_mode & 0o077:
             file.chmod(0o600)
-    except FileNotFoundError:
-        raise
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(
             f"Cannot read the key file {file} ({type(error).__name__}). Check its owner and mode (0600)."

@@ -146,11 +146,20 @@ def _size(key: str, value: bytes) -> int:
 _stores: weakref.WeakSet[MemoryBlobs] = weakref.WeakSet()
 
 
-def _fresh_locks() -> None:
-    """A lock that another thread held at the fork would stay held in the child for ever."""
+_held_for_fork: list[MemoryBlobs] = []
+
+
+def _hold() -> None:
+    """A store that another thread was changing at the fork would stay locked and half changed in the child."""
     for store in list(_stores):
-        store._lock = threading.Lock()
+        store._lock.acquire()
+        _held_for_fork.append(store)
+
+
+def _go_on() -> None:
+    while _held_for_fork:
+        _held_for_fork.pop()._lock.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_fresh_locks)
+    os.register_at_fork(before=_hold, after_in_parent=_go_on, after_in_child=_go_on)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from headroom_core.ccr.selections import Lines
 from headroom_core.errors import InvalidInput
 
-_LINES = 6  # of one passage
-_CHARACTERS = 1200  # of one passage; a longer line is cut
+_CHARACTERS = 400  # of one passage, to the end of its last line
+_LONGEST = 1200  # of one passage; a longer line is cut
 _MOST_RANKED = 2_000_000  # characters
 _FLOOR = 0.1  # of the best score; what lies below only fills pages
 _MOST_WORDS = 64  # of a query
@@ -50,21 +50,14 @@ def ranked(text: str, query: str, bounds: Sequence[tuple[int, int]] | None = Non
 
 
 def windows(text: str) -> list[tuple[int, int]]:
-    """The text cut into runs of up to 6 lines or 1,200 characters."""
+    """The text cut at the first line end after 400 characters, else after 1,200."""
     spans: list[tuple[int, int]] = []
-    start = end = lines = 0
-    while end < len(text):
-        stop = text.find("\n", end) + 1 or len(text)
-        if lines and (lines == _LINES or stop - start > _CHARACTERS):
-            spans.append((start, end))
-            start, lines = end, 0
-        while stop - start > 2 * _CHARACTERS:
-            spans.append((start, start + _CHARACTERS))
-            start += _CHARACTERS
-        end = stop
-        lines += 1
-    if end > start:
+    start = 0
+    while start < len(text):
+        line_end = text.find("\n", start + _CHARACTERS, start + _LONGEST)
+        end = line_end + 1 if line_end >= 0 else min(start + _LONGEST, len(text))
         spans.append((start, end))
+        start = end
     return spans
 
 

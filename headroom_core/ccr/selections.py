@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from headroom_core.errors import InvalidInput
 
 _RANGE = re.compile(r"\s*(\d{1,9})\s*(?:[-:–]\s*(\d{1,9})\s*)?")
 _MOST_RANGES = 200
+_BLOCK = 1 << 16  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +27,36 @@ class Lines:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._starts = [0, *(found.end() for found in re.finditer("\n", text))]
-        if len(self._starts) > 1 and self._starts[-1] == len(text):
-            self._starts.pop()
+        self._count = text.count("\n") + (not text.endswith("\n"))
+        self._known = (1, 0)  # the line of some character: questions mostly come in order
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return self._count
 
     def text(self, first: int, last: int) -> str:
         """Lines ``first`` to ``last``, both included."""
-        end = self._starts[last] if last < len(self) else len(self._text)
-        return self._text[self._starts[first - 1] : end]
+        start = self._start(first)
+        return self._text[start : self._start(last + 1, first, start)]
 
     def at(self, character: int) -> int:
         """The number of the line that holds this character."""
-        return bisect_right(self._starts, character)
+        number, start = self._known if self._known[1] <= character else (1, 0)
+        self._known = (number + self._text.count("\n", start, character), character)
+        return self._known[0]
+
+    def _start(self, line: int, known: int = 1, at: int = 0) -> int:
+        """Where a line starts, counted on from a known one; whole blocks are counted, not walked."""
+        missing = line - known
+        while missing > 0 and at < len(self._text):
+            within = self._text.count("\n", at, at + _BLOCK)
+            if within < missing:
+                missing -= within
+                at += _BLOCK
+                continue
+            for _ in range(missing):
+                at = self._text.index("\n", at) + 1
+            return at
+        return min(at, len(self._text))
 
     def span(self, start: int, end: int) -> str:
         """Where characters ``start`` to ``end`` stand: by lines, or by characters where one line is cut."""

@@ -39,7 +39,7 @@ END;
 """
 _OVERHEAD_BYTES = 100  # of one row, index included
 _PURGE_AT_ONCE = 200  # expired rows that one put removes at most
-_FREE_PAGES_AT_ONCE = 256
+_FREE_PAGES_AT_ONCE = 4096
 _RENEW_BELOW = 0.9  # a touch writes when less than this share of the life is left: reads stay cheap
 
 
@@ -48,7 +48,7 @@ class SqliteBlobs:
 
     An entry that is still alive is never dropped: a full store refuses with ``StoreError``, and the part goes out
     unchanged. ``touch`` may leave up to a tenth of the life unrenewed. ``timeout_s`` bounds the wait for other
-    processes. One connection per process, made anew after a fork.
+    processes. One connection per process, closed before a fork and opened again when it is needed.
     """
 
     def __init__(
@@ -114,8 +114,9 @@ class SqliteBlobs:
         with self._writing() as connection:
             connection.executemany("DELETE FROM blobs WHERE key = ?", [(key,) for key in keys])
         with self._reading() as connection:
-            connection.execute(f"PRAGMA incremental_vacuum({_FREE_PAGES_AT_ONCE})").fetchall()
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            connection.executescript(
+                f"PRAGMA incremental_vacuum({_FREE_PAGES_AT_ONCE}); PRAGMA wal_checkpoint(TRUNCATE);"
+            )
 
     def keys(self, prefix: str = "", /) -> list[str]:
         """List the living keys that begin with the prefix, in order."""
@@ -288,17 +289,27 @@ _REMEDIES = (
 )
 
 _stores: weakref.WeakSet[SqliteBlobs] = weakref.WeakSet()
-_inherited: list[sqlite3.Connection] = []
+_held_for_fork: list[SqliteBlobs] = []
 
 
-def _start_anew() -> None:
-    """In a forked child: the parent's connections must be neither used nor closed, and its locks may be held."""
+def _let_go() -> None:
+    """Before a fork: close every connection and hold every lock.
+
+    A child must not inherit a connection: SQLite keeps its locks in the memory of the process, so one that another
+    thread is just using would stay locked in the child for ever.
+    """
     for store in list(_stores):
-        if store._connection is not None:
-            _inherited.append(store._connection)
-        store._connection = None
-        store._lock = threading.Lock()
+        store._lock.acquire()
+        _held_for_fork.append(store)
+        connection, store._connection = store._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def _go_on() -> None:
+    while _held_for_fork:
+        _held_for_fork.pop()._lock.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew)
+    os.register_at_fork(before=_let_go, after_in_parent=_go_on, after_in_child=_go_on)
