@@ -6,17 +6,19 @@ import json
 from typing import Any
 
 from headroom_core.anchors import asked
+from headroom_core.ccr.slices_json import body_starts
 from headroom_core.transforms._json.read import read
 from headroom_core.transforms._json.values import Lines, NotJson, Value, parse
 from headroom_core.transforms._json.values import to_json as _to_json
 from headroom_core.transforms._json.view import View
-from headroom_core.transforms._json.write import write
+from headroom_core.transforms._json.write import flow, write
 from headroom_core.types import Context, Part, Rewrite
 
 _SMALL = 800  # tokens: a part up to this size keeps everything
 _SMALL_TABLE = 700  # tokens: so does one whose compact form is no larger
-_SHARE = 0.08
-_LEAST, _MOST = 300, 3_000  # tokens of a selection, whatever the share
+_SHARE, _SHARE_BEYOND, _BEND = 0.10, 0.03, 2_500  # tokens of a selection: a tenth, of long documents less
+_LEAST, _MOST = 450, 16_000
+_MAP = 16  # keys from which an object looks like a map
 
 
 class Json:
@@ -26,36 +28,49 @@ class Json:
 
     def __call__(self, part: Part, context: Context, /) -> Rewrite | None:
         try:
-            value = _load(part.text)
-            found = self._lossy(value, part, context) if context.strength != "lossless" else None
-            return found or _lossless(value, part.text)
+            introduction, value = _load(part.text)
+            found = _lossy(value, part, context, introduction) if context.strength != "lossless" else None
+            return found or _lossless(value, part.text, introduction)
         except (NotJson, RecursionError):
             return None
 
-    def _lossy(self, value: Value, part: Part, context: Context) -> Rewrite | None:
-        budget = _budget(part.tokens, context.target_ratio)
-        if context.target_ratio is None and part.tokens <= _SMALL:
+
+def _lossy(value: Value, part: Part, context: Context, introduction: str) -> Rewrite | None:
+    budget = _budget(part.tokens, context.target_ratio)
+    if context.target_ratio is None and part.tokens <= _SMALL:
+        return None
+    if part.tokens <= 4 * _SMALL or context.target_ratio is not None:
+        compact = context.count(write(value))
+        if compact <= (_SMALL_TABLE if context.target_ratio is None else budget):
             return None
-        if part.tokens <= 4 * _SMALL or context.target_ratio is not None:
-            compact = context.count(write(value))
-            if compact <= (_SMALL_TABLE if context.target_ratio is None else budget):
-                return None
-        sample = _sample(value)
-        view = View(context, asked(context.query), context.count(sample) / max(1, len(sample)))
-        text = write(view.shrink(value, budget))
-        if not view.notes or not _encodable(text):
-            return None
-        return Rewrite.of(text, "; ".join(view.notes))
+    sample = _sample(value)
+    view = View(context, asked(context.query), context.count(sample) / max(1, len(sample)))
+    text = write(view.shrink(value, budget))
+    if not view.notes or not _encodable(text):
+        return None
+    return Rewrite.of(introduction + text, "; ".join(view.notes))
 
 
-def _load(text: str) -> Value:
+def _load(text: str) -> tuple[str, Value]:
+    """A short introduction (mostly empty) and the document behind it."""
     try:
-        return parse(text)
-    except NotJson:
-        return read(text)
+        return "", parse(text)
+    except NotJson as error:
+        for start in body_starts(text):
+            if start and text[:start].strip():
+                try:
+                    return text[:start], parse(text[start:])
+                except NotJson:
+                    continue
+        if "twice" in str(error):
+            raise
+    return "", read(text)
 
 
-def _lossless(value: Value, text: str) -> Rewrite | None:
+def _lossless(value: Value, text: str, introduction: str) -> Rewrite | None:
+    """The compact form, where the document stands alone: behind an introduction it would not be recognised again."""
+    if introduction:
+        return None
     compact = write(value)
     if compact == text or len(compact) >= len(text) or not _encodable(compact):
         return None
@@ -66,15 +81,15 @@ def _budget(tokens: int, ratio: float | None) -> float:
     """Tokens that a selection may take."""
     if ratio is not None:
         return ratio * tokens
-    return min(max(_SHARE * tokens, _LEAST), _MOST)
+    return min(max(_SHARE * tokens, _LEAST), _BEND + _SHARE_BEYOND * tokens, _MOST)
 
 
 def _sample(value: Value) -> str:
     """Compact text of some of the document, to learn its tokens per character."""
-    while type(value) is dict and value:
-        value = max(value.values(), key=lambda item: len(item) if isinstance(item, dict | list | str) else 0)
-    some = value[:: max(1, len(value) // 8)][:8] if isinstance(value, list) else value
-    return write(list(some) if isinstance(some, list) else some)[:4_000]
+    while type(value) is dict and 0 < len(value) < _MAP:
+        value = max(value.values(), key=lambda item: len(item) if isinstance(item, dict | list) else 0)
+    rows = list(value.values()) if type(value) is dict else value if isinstance(value, list) else [value]
+    return "\n".join([flow(row)[:2_000] for row in rows[:: max(1, len(rows) // 6)][:6]])
 
 
 def _encodable(text: str) -> bool:
@@ -84,12 +99,12 @@ def _encodable(text: str) -> bool:
 
 def to_json(text: str) -> str:
     """Minified JSON of a document in JSON, NDJSON or the compact form; number literals and key order as they stand."""
-    return _to_json(_load(text))
+    return _to_json(_load(text)[1])
 
 
 def decode(text: str) -> Any:
     """The plain Python value of a document in JSON, NDJSON (a list) or the compact form. ``NotJson`` for other texts."""
-    value = _load(text)
+    value = _load(text)[1]
     return json.loads(_to_json(list(value) if type(value) is Lines else value))
 
 

@@ -14,6 +14,7 @@ from headroom_core.transforms._json.values import Number, Value
 _ALIKE = 2  # rows that stand out for the same reason, before the others only count
 _TROUBLE_BITS = 4.5
 _NAMED_FEW = 3
+_ENOUGH = 8  # rows, where the query names none
 _ANSWERED = 0.6  # share of the budget that is used where the query names few rows, and they are found
 _TEXT = 2_000
 
@@ -68,7 +69,19 @@ def pick(
             continue
         taken[row] = None
         spent += cost(row)
+    if not asked_for:
+        for row in _spread(len(rows)):
+            if len(taken) >= _ENOUGH or spent + cost(row) > budget:
+                break
+            if row not in taken:
+                taken[row] = None
+                spent += cost(row)
     return Picked(sorted(taken), set(asked_for) & set(taken))
+
+
+def _spread(rows: int) -> list[int]:
+    """Rows at even distances, those in the middle of the largest gap first."""
+    return list(dict.fromkeys(round(part * (rows - 1) / whole) for whole in (2, 4, 8) for part in range(1, whole)))
 
 
 def row_texts(rows: list[Value], columns: Columns | None) -> list[str]:
@@ -133,9 +146,9 @@ def _named_cells(values: Sequence[Value], query: str, exact: set[str], hits: dic
     known: dict[str, bool] = {}
     for row, value in enumerate(values):
         kind = type(value)
-        if kind is list:
-            for element in value[:20]:
-                if type(element) is str and len(element) > 1 and stands_in(element.lower(), query):
+        if kind is list or kind is dict:
+            for element in _strings(value):
+                if 1 < len(element) <= len(query) and element.lower() in query and stands_in(element.lower(), query):
                     hits.setdefault(element.lower(), set()).add(row)
             continue
         if (kind is not str and kind is not Number) or not value or len(value) > len(query):

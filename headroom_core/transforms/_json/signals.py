@@ -16,12 +16,15 @@ from math import isfinite, log, log2
 from headroom_core.transforms._json.columns import MISSING, Column
 from headroom_core.transforms._json.values import Number, Value
 
-_LEAST_BITS = 2.6
+_LEAST_BITS = 2.6  # fewer in short columns, where no value can have many
+_LEAST_SHARE = 0.45
 _FAR = 3.0
 _FAREST_BITS = 14.0
 _RARE_SHARE = 0.02  # a value in at most this share of the rows is rare
 _RARE_MASS = 0.06  # all rare values together, else being rare is usual here
 _FEW = 8
+_MOST_KEYS = 100
+_CHANGE_BITS = 2.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,50 +78,72 @@ def _surprising(keys: Sequence[Hashable], counts: Counter[Hashable], why: Hashab
     if len(counts) * 2 > total + 2:
         return []
     mean = log2(total) - sum(count * log2(count) for count in counts.values()) / total
-    if log2(total) - mean < _LEAST_BITS:
+    least = min(_LEAST_BITS, _LEAST_SHARE * log2(total))
+    if log2(total) - mean < least:
         return []
     rare = {key: count for key, count in counts.items() if count <= most}
     if sum(rare.values()) > max(3, total * _RARE_MASS):
         return []
     bits = {key: log2(total / count) - mean for key, count in rare.items()}
-    bits = {key: value for key, value in bits.items() if value >= _LEAST_BITS}
+    bits = {key: value for key, value in bits.items() if value >= least}
     if not bits:
         return []
     return [Signal(row, bits[key], (why, key)) for row, key in enumerate(keys) if key in bits]
 
 
 def _lists(values: list[Value], at: int) -> list[Signal]:
-    """Rare elements and rare lengths of short lists."""
-    sets = [_elements(value) for value in values]
-    counts = Counter(element for elements in sets for element in elements)
-    found = _rare([len(value) if type(value) is list else -1 for value in values], (at, "length"))
-    used = [sum(1 for _ in elements) for elements in sets]
-    if not counts or len(counts) * 2 > sum(used):
-        return found
-    total = len(values)
-    worst = [max((log2(total / counts[element]) for element in elements), default=0.0) for elements in sets]
-    mean = sum(worst) / total
-    most = max(2, int(total * _RARE_SHARE))
-    if sum(count for count in counts.values() if count <= most) > max(3, total * _RARE_MASS):
-        return found
-    for row, elements in enumerate(sets):
-        for element in elements:
-            if counts[element] <= most and log2(total / counts[element]) - mean >= _LEAST_BITS:
-                found.append(Signal(row, log2(total / counts[element]) - mean, (at, element)))
+    """Rare lengths of lists, rare elements of short ones; of lists of objects key by key."""
+    lengths: list[Hashable] = [len(value) if type(value) is list else -1 for value in values]
+    found = _rare(lengths, (at, "length"))
+    keyed: dict[str, list[dict[Hashable, None]]] = {}
+    for row, value in enumerate(values):
+        for name, elements in _elements(value).items():
+            keyed.setdefault(name, [{} for _ in values])[row] = elements
+        if len(keyed) > _MOST_KEYS:
+            break
+    for name, sets in keyed.items():
+        found += _sets(sets, (at, name))
+        if sum(any(type(element) is Number for element in elements) for elements in sets) * 2 > len(sets):
+            found += _numbers([_largest(elements) for elements in sets], (at, name))
     return found
 
 
-def _elements(value: Value, depth: int = 0) -> dict[Hashable, None]:
-    """The distinct scalars in a short list, in order."""
-    found: dict[Hashable, None] = {}
-    if type(value) is list:
-        for element in value[:20]:
-            if type(element) is dict or type(element) is list:
-                if depth < 3:
-                    inner = list(element.values()) if type(element) is dict else element
-                    found.update(_elements(inner, depth + 1))
-            else:
-                found[element] = None
+def _largest(elements: dict[Hashable, None]) -> Value:
+    numbers = [element for element in elements if isinstance(element, Number)]
+    return max(numbers, key=lambda number: abs(_float(number)), default=MISSING)
+
+
+def _sets(sets: list[dict[Hashable, None]], why: Hashable) -> list[Signal]:
+    """Rows with an element that is rare although elements usually are not."""
+    counts = Counter(element for elements in sets for element in elements)
+    if not counts or len(counts) * 2 > sum(map(len, sets)):
+        return []
+    total = len(sets)
+    most = max(2, int(total * _RARE_SHARE))
+    if sum(count for count in counts.values() if count <= most) > max(3, total * _RARE_MASS):
+        return []
+    mean = sum(max((log2(total / counts[element]) for element in elements), default=0.0) for elements in sets) / total
+    least = min(_LEAST_BITS, _LEAST_SHARE * log2(total))
+    found = []
+    for row, elements in enumerate(sets):
+        for element in elements:
+            bits = log2(total / counts[element]) - mean
+            if counts[element] <= most and bits >= least:
+                found.append(Signal(row, bits, (why, element)))
+    return found
+
+
+def _elements(value: Value, prefix: str = "", depth: int = 0) -> dict[str, dict[Hashable, None]]:
+    """The distinct scalars in a short list, in order, by the path of keys that leads to them."""
+    found: dict[str, dict[Hashable, None]] = {}
+    for element in value[:20] if type(value) is list else ():
+        if type(element) is dict and depth < 3:
+            for name, inner in element.items():
+                nested = _elements(inner if type(inner) is list else [inner], f"{prefix}.{name}", depth + 1)
+                for path, scalars in nested.items():
+                    found.setdefault(path, {}).update(scalars)
+        elif type(element) is not dict and type(element) is not list:
+            found.setdefault(prefix, {})[element] = None
     return found
 
 
@@ -127,16 +152,18 @@ def _runs(values: list[Value], counts: Counter[Value], at: int) -> list[Signal]:
     if len(counts) > _FEW or len(values) < 12:
         return []
     changes = [row for row in range(1, len(values)) if values[row] != values[row - 1]]
-    if not changes or len(changes) > _FEW:
+    if not changes or len(changes) > min(_FEW, len(values) // 10):
         return []
-    return [Signal(row, 3.0, (at, "change", row)) for row in changes]
+    return [Signal(row, _CHANGE_BITS, (at, "change", row)) for row in changes]
 
 
-def _numbers(values: list[Value], at: int) -> list[Signal]:
+def _numbers(values: list[Value], at: Hashable) -> list[Signal]:
     """Far values and jumps of a mostly numeric column."""
     rows = [row for row, value in enumerate(values) if type(value) is Number]
     numbers = [_float(values[row]) for row in rows]
     found = _far(rows, numbers, (at, "far"))
+    if min(numbers, default=0.0) < 0:
+        found += _rare([type(value) is Number and value[0] == "-" for value in values], (at, "sign"))
     if len(numbers) >= 12:
         steps = [abs(two - one) for one, two in zip(numbers, numbers[1:], strict=False)]
         jumps = _far(rows[1:], steps, (at, "jump"), above=True)
@@ -152,11 +179,14 @@ def _float(text: str) -> float:
 
 
 def _far(rows: list[int], numbers: list[float], why: Hashable, above: bool = False) -> list[Signal]:
-    """Numbers far outside the quartiles; on a logarithmic scale where too many are far on the plain one."""
+    """Numbers far outside the quartiles; half as telling where they are not far on a logarithmic scale as well."""
     found = _fences(rows, numbers, why, above)
-    if len(found) > max(2, len(rows) * _RARE_SHARE) and min(numbers) >= 0:
-        found = _fences(rows, [log(1 + number) for number in numbers], why, above)
-    return found
+    if not found or min(numbers) < 0:
+        return found
+    logs = {signal.row: signal.bits for signal in _fences(rows, [log(1 + number) for number in numbers], why, above)}
+    if len(found) > max(2, len(rows) * _RARE_SHARE):
+        found = [signal for signal in found if signal.row in logs]
+    return [Signal(s.row, min(s.bits, logs.get(s.row, s.bits / 2)), s.why) for s in found]
 
 
 def _fences(rows: list[int], numbers: list[float], why: Hashable, above: bool) -> list[Signal]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from headroom_core.anchors import Asked
-from headroom_core.transforms._json.columns import MISSING, Column, Columns, columns_of
+from headroom_core.transforms._json.columns import MISSING, Column, Columns, KeyPath, columns_of
 from headroom_core.transforms._json.pick import Picked, pick
 from headroom_core.transforms._json.preview import LONG, preview
 from headroom_core.transforms._json.say import rows_left
@@ -19,6 +19,8 @@ _SMALL = 60  # tokens that are never worth a share of their own
 _MOST_NESTED = 32
 _WHOLE = 4_000  # characters of a string in a row that the query names
 _SAMPLE = 24
+_WIDE = 250  # tokens of a row from which it is wide
+_FEW_ADDRESSES = 4
 _SHAPED = 5  # lines from which a string in a row is more than a sentence
 
 
@@ -61,14 +63,16 @@ class View:
         return [size if size <= _SMALL else rest * size / large for size in sizes]
 
     def _dict(self, value: dict[str, Value], budget: float, path: str) -> Value:
-        shares = self._shares([self.size(item) for item in value.values()], budget)
+        heads = {name: _names(value, item) for name, item in value.items() if type(item) is list and len(item) >= _FEWEST}
+        known = {head for head, names in heads.values() if names}  # a kept table has its own head
+        members = {name: item for name, item in value.items() if name not in known}
+        shares = self._shares([self.size(item) for item in members.values()], budget)
         found = {}
-        for (name, item), share in zip(value.items(), shares, strict=True):
-            inner = f"{path}/{name}"
-            if type(item) is list and len(item) >= _FEWEST and self.size(item) > max(share, _SMALL):
-                found[name] = self._rows(item, share, inner, names=_names(value, item))
+        for (name, item), share in zip(members.items(), shares, strict=True):
+            if name in heads and self.size(item) > max(share, _SMALL):
+                found[name] = self._rows(item, share, f"{path}/{name}", names=heads[name][1])
             else:
-                found[name] = self.shrink(item, share, inner)
+                found[name] = self.shrink(item, share, f"{path}/{name}")
         return found
 
     def _rows(
@@ -84,7 +88,8 @@ class View:
         if names is not None:
             rows = [dict(zip(names, row, strict=True)) for row in rows]
         columns = _columns(rows)
-        picked = pick(rows, columns, self.wanted, self._cost(rows, columns), budget, keys)
+        hidden = self._hidden(columns, len(rows))
+        picked = pick(rows, columns, self.wanted, self._cost(rows, columns, hidden), budget, keys)
         left = _complement(picked.rows, len(rows))
         if len(left) * 10 < len(rows):
             return dict(zip(keys, rows, strict=True)) if keys is not None else rows
@@ -92,8 +97,30 @@ class View:
         label = path.strip("/").replace("/", ".")
         self.notes.append(rows_left(len(rows), left, said, self.wanted.totals, f"{label}: " if label else ""))
         share = budget / max(1, len(picked.rows))
-        kept = [self._row(rows[at], at in picked.named, share, f"{path}/{at}") for at in picked.rows]
+        some = [without(rows[at], hidden) for at in picked.rows]
+        kept = [
+            self._row(row, at in picked.named, share, f"{path}/{at}")
+            for at, row in zip(picked.rows, some, strict=True)
+        ]
         return Kept(len(rows), picked.rows, kept, [keys[at] for at in picked.rows] if keys is not None else None)
+
+    def _hidden(self, columns: Columns | None, rows: int) -> set[KeyPath]:
+        """Columns that wide rows do without: addresses that the query does not ask for, all but the shortest."""
+        if columns is None or self.rate * sum(map(_mean_length, columns.columns)) < _WIDE:
+            return set()
+        if any(word in self.wanted.text for word in ("url", "link", "href", "://")):
+            return set()
+        found = sorted(
+            (_mean_length(column), column.path)
+            for column in columns.columns
+            if addresses(column.values) and not said_in(column.path[-1], self.wanted.text)
+        )
+        if len(found) <= _FEW_ADDRESSES:
+            return set()
+        hidden = [path for _, path in found[1:]]
+        names = ", ".join([path[-1] for path in hidden[:3]])
+        self.notes.append(f"{len(hidden)} columns of addresses ({names}…)")
+        return set(hidden)
 
     def _row(self, row: Value, named: bool, share: float, path: str) -> Value:
         """A kept row: its long strings as previews, its long arrays as selections."""
@@ -146,9 +173,13 @@ class View:
         if said not in self.notes:
             self.notes.append(said)
 
-    def _cost(self, rows: list[Value], columns: Columns | None) -> Callable[[int], float]:
+    def _cost(self, rows: list[Value], columns: Columns | None, hidden: set[KeyPath]) -> Callable[[int], float]:
         """Tokens that one row takes in a table, about: constant columns cost nothing."""
-        varying = [column.values for column in columns.columns if not _constant(column)] if columns is not None else []
+        varying = (
+            [column.values for column in columns.columns if column.path not in hidden and not _constant(column)]
+            if columns is not None
+            else []
+        )
 
         def cost(row: int) -> float:
             if columns is None or row in columns.odd:
@@ -156,6 +187,35 @@ class View:
             return self.rate * (sum(_cell_length(values[row]) for values in varying) + 6)
 
         return cost
+
+
+def addresses(values: list[Value]) -> bool:
+    """Are all of these long addresses at the same place (or absent)?"""
+    first = next((value for value in values if type(value) is str), None)
+    if first is None or "://" not in first[:12]:
+        return False
+    start = first[:14]
+    return all(value is MISSING or value is None or (type(value) is str and value.startswith(start)) for value in values)
+
+
+def said_in(name: str, query: str) -> bool:
+    """Does the query name this column, as it is written or in words?"""
+    small = name.lower()
+    return small in query or small.replace("_", " ").replace("-", " ") in query
+
+
+def without(row: Value, hidden: set[KeyPath], path: KeyPath = ()) -> Value:
+    """A copy of the row without these paths."""
+    if not hidden or type(row) is not dict:
+        return row
+    return {
+        name: without(item, hidden, (*path, name)) for name, item in row.items() if (*path, name) not in hidden
+    }
+
+
+def _mean_length(column: Column) -> float:
+    some = column.values[:: max(1, len(column.values) // _SAMPLE)]
+    return sum(map(_cell_length, some)) / len(some)
 
 
 def _constant(column: Column) -> bool:
@@ -200,17 +260,17 @@ def _columns(rows: list[Value]) -> Columns | None:
     return None
 
 
-def _names(siblings: dict[str, Value], rows: list[Value]) -> list[str] | None:
-    """The names of columns where rows are arrays and a sibling lists as many different names."""
+def _names(siblings: dict[str, Value], rows: list[Value]) -> tuple[str | None, list[str] | None]:
+    """The names of columns where rows are arrays and a sibling lists as many different names; its key first."""
     width = len(rows[0]) if type(rows[0]) is list else 0
     if not width or any(type(row) is not list or len(row) != width for row in rows):
-        return None
-    for sibling in siblings.values():
+        return None, None
+    for key, sibling in siblings.items():
         if type(sibling) is list and len(sibling) == width and sibling is not rows:
             names = [item.get("name") if type(item) is dict else item for item in sibling]
             if all(type(name) is str for name in names) and len(set(names)) == width:
-                return names
-    return None
+                return key, names
+    return None, None
 
 
 def _complement(rows: list[int], total: int) -> list[int]:
