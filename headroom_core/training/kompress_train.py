@@ -1,0 +1,341 @@
+"""The training loop of the text model: losses, schedule, averaged weights, curves on held-out sets."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import multiprocessing
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from headroom_core.kompress.model import Kompress
+from headroom_core.training.kompress_batches import Batch, Bucket, Builder, Plan, pieces, plan_epoch, row, _pad
+from headroom_core.training.kompress_data import Corpus, Question
+
+_builder: Builder | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long and how fast. ``seconds`` ends the run by the clock (0: by epochs)."""
+
+    epochs: int = 8
+    groups: int = 64
+    rate: float = 1.5e-4
+    head_rate: float = 1e-3
+    decay: float = 0.01
+    warmup: float = 0.06
+    average: float = 0.998
+    seconds: float = 0.0
+    steps: int = 0
+    seed: int = 7
+    workers: int = 2
+
+
+def _build(work: tuple[int, list[Plan]]) -> Batch:
+    assert _builder is not None
+    return _builder.batch(*work)
+
+
+def batches(corpus: Corpus, schedule: Schedule) -> Iterator[Batch]:
+    """Batches of all epochs, built ahead in worker processes."""
+    global _builder
+    _builder = Builder(corpus)
+
+    def work() -> Iterator[tuple[int, list[Plan]]]:
+        for epoch in range(schedule.epochs):
+            for i, plans in enumerate(plan_epoch(corpus, schedule.seed + epoch, schedule.groups)):
+                yield (schedule.seed + epoch) * 100_003 + i, plans
+
+    if schedule.workers <= 1:
+        yield from map(_build, work())
+        return
+    with multiprocessing.get_context("fork").Pool(schedule.workers) as workers:
+        pending: list[Any] = []
+        for item in work():
+            pending.append(workers.apply_async(_build, (item,)))
+            if len(pending) >= schedule.workers * 4:
+                yield pending.pop(0).get()
+        for left in pending:
+            yield left.get()
+
+
+def forward(model: Kompress, batch: Batch, device: str, exits: str) -> list[dict[str, Tensor]]:
+    """The model's outputs per bucket, with the bucket's targets beside them."""
+    found = []
+    for bucket in batch.buckets:
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
+            out = model(_put(bucket.ids, device), _put(bucket.kinds, device), _put(bucket.mask, device), exits)
+        found.append({k: v.float() for k, v in out.items()} | _targets(bucket, device))
+    return found
+
+
+def _put(array: np.ndarray[Any, Any], device: str) -> Tensor:
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor
+
+
+def _targets(bucket: Bucket, device: str) -> dict[str, Tensor]:
+    names = ("mask", "sentence", "answer", "start", "end", "relevant", "group", "kinds")
+    return {name: _put(getattr(bucket, name), device) for name in names}
+
+
+def sentence_logits(out: list[dict[str, Tensor]], exit_: str, count: int) -> Tensor:
+    """Attention-pooled token values per sentence: sum(exp(w) v) / sum(exp(w))."""
+    device = out[0]["mask"].device
+    top, bottom = torch.zeros(count, device=device), torch.zeros(count, device=device)
+    for part in out:
+        inside = part["sentence"] >= 0
+        index = part["sentence"][inside]
+        tokens = part[f"{exit_}_tokens"][inside]
+        weight = tokens[:, 3].clamp(-8, 8).exp()
+        top = top.index_add(0, index, weight * tokens[:, 4])
+        bottom = bottom.index_add(0, index, weight)
+    return top / bottom.clamp_min(1e-6)
+
+
+def losses(out: list[dict[str, Tensor]], batch: Batch, exit_: str, device: str) -> dict[str, Tensor]:
+    """All losses of one exit; each is a mean over groups, so that long documents do not outvote short ones."""
+    labels, owner = _put(batch.labels, device), _put(batch.sentence_group, device)
+    weights = _put(batch.weights, device)
+    known = (labels >= 0).float()
+    scores = sentence_logits(out, exit_, len(labels))
+    gold = (labels == 1).float()
+    bce = F.binary_cross_entropy_with_logits(scores, labels.clamp_min(0), reduction="none")
+    found = {"sentence": (bce * known * weights * (1 + 3 * gold)).sum() / batch.groups}
+    token = span = torch.zeros((), device=device)
+    start = relevance = torch.zeros((), device=device)
+    rows = 0
+    for part in out:
+        inside = part["sentence"] >= 0
+        index = part["sentence"][inside]
+        tokens = part[f"{exit_}_tokens"]
+        flat = tokens[inside]
+        answer = part["answer"][inside]
+        target = answer if batch.free else labels[index].clamp_min(0)
+        share = known[index] / inside.sum(1, keepdim=True).clamp_min(1).expand_as(inside)[inside]
+        token = token + (F.cross_entropy(flat[:, :2], target.long(), reduction="none") * share * (1 + 2 * target)).sum()
+        phrase = F.binary_cross_entropy_with_logits(flat[:, 2], answer, reduction="none")
+        span = span + (phrase * share * (1 + 4 * answer)).sum()
+        relevance = relevance + F.binary_cross_entropy_with_logits(
+            part[f"{exit_}_relevance"], part["relevant"], reduction="sum"
+        )
+        if not batch.free:
+            readable = part["mask"] & (inside | (torch.arange(inside.shape[1], device=device) == 0))
+            for column, name in ((5, "start"), (6, "end")):
+                logits = tokens[..., column].masked_fill(~readable, -1e4)
+                start = start + F.cross_entropy(logits, part[name], ignore_index=-1, reduction="sum") / 2
+        rows += len(part["relevant"])
+    found |= {"token": token / rows, "span": span / rows, "relevance": relevance / rows, "answer": start / rows}
+    if not batch.free:
+        found["rank"] = _rank(scores, labels, owner, batch.groups)
+        found["documents"] = _rank(
+            torch.cat([p[f"{exit_}_relevance"] for p in out]),
+            torch.cat([p["relevant"] for p in out]),
+            torch.cat([p["group"] for p in out]),
+            batch.groups,
+        )
+    return found
+
+
+def _rank(scores: Tensor, labels: Tensor, owner: Tensor, groups: int) -> Tensor:
+    """Each gold unit against all others of its group that are not gold: -log(e^g / (e^g + sum e^n)), mean per group."""
+    negative = labels == 0
+    filled = scores.masked_fill(~negative, -1e4)
+    top = torch.full((groups,), -1e4, device=scores.device).scatter_reduce(0, owner, filled, "amax").detach()
+    total = torch.zeros(groups, device=scores.device).index_add(0, owner, (filled - top[owner]).exp() * negative)
+    rest = (total + 1e-9).log() + top
+    gold = labels == 1
+    each = F.softplus(rest[owner[gold]] - scores[gold])
+    counts = torch.zeros(groups, device=scores.device).index_add(0, owner[gold], torch.ones_like(each))
+    return (each / counts[owner[gold]]).sum() / (counts > 0).sum().clamp_min(1)
+
+
+WEIGHTS = {"sentence": 1.0, "token": 0.5, "span": 0.3, "relevance": 0.3, "answer": 0.3, "rank": 0.7, "documents": 0.3}
+
+
+def _rate(step: int, total: int, warmup: float) -> float:
+    begin = max(1, int(total * warmup))
+    if step < begin:
+        return step / begin
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - begin) / max(1, total - begin)))) * 0.98 + 0.02
+
+
+def train(model: Kompress, corpus: Corpus, schedule: Schedule, device: str, log: Any = print) -> Kompress:
+    """Train in place; returns the averaged weights."""
+    torch.manual_seed(schedule.seed)
+    model.to(device).train()
+    head = [p for n, p in model.named_parameters() if n.startswith(("early.", "late."))]
+    body = [p for n, p in model.named_parameters() if not n.startswith(("early.", "late."))]
+    groups = [{"params": body, "lr": schedule.rate}, {"params": head, "lr": schedule.head_rate}]
+    optimizer = torch.optim.AdamW(groups, weight_decay=schedule.decay, betas=(0.9, 0.98), fused=device == "cuda")
+    averaged = copy.deepcopy(model).eval()
+    per_epoch = len(plan_epoch(corpus, schedule.seed, schedule.groups))
+    total = schedule.steps or schedule.epochs * per_epoch
+    began = last = time.perf_counter()
+    mark, seen = (0, began), 0
+    for step, batch in enumerate(batches(corpus, schedule)):
+        now = time.perf_counter()
+        if step == 40:
+            mark = (step, now)
+        if schedule.seconds and step > 40 and step % 20 == 0:
+            pace = (now - mark[1]) / (step - mark[0])
+            total = min(schedule.epochs * per_epoch, step + max(0, int((schedule.seconds - (now - began)) / pace)))
+        if step >= total or (schedule.seconds and now - began > schedule.seconds + 5):
+            break
+        factor = _rate(step + 1, total, schedule.warmup)
+        optimizer.param_groups[0]["lr"] = schedule.rate * factor
+        optimizer.param_groups[1]["lr"] = schedule.head_rate * factor
+        out = forward(model, batch, device, "early" if batch.free else "both")
+        parts = losses(out, batch, "early", device)
+        loss = sum(WEIGHTS[k] * v for k, v in parts.items())
+        if not batch.free:
+            late = losses(out, batch, "late", device)
+            loss = 0.3 * loss + sum(WEIGHTS[k] * v for k, v in late.items())
+            parts = late
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        _average(averaged, model, min(schedule.average, (step + 1) / (step + 10)))
+        seen += sum(int(b.mask.sum()) for b in batch.buckets)
+        if step % 50 == 0 or step == total - 1:
+            numbers = " ".join(f"{k} {float(v.detach()):.3f}" for k, v in parts.items())
+            log(f"step {step}/{total} {now - began:.0f}s {seen / max(now - began, 1e-9):.0f} tok/s free={batch.free} {numbers}")
+        last = now
+    log(f"trained {step} steps, {seen / 1e6:.0f}M tokens, {last - began:.0f}s")
+    return averaged
+
+
+@torch.no_grad()
+def _average(averaged: Kompress, model: Kompress, keep: float) -> None:
+    mine, theirs = list(averaged.parameters()), list(model.parameters())
+    torch._foreach_lerp_(mine, theirs, 1 - keep)
+
+
+@torch.no_grad()
+def curve(model: Kompress, corpus: Corpus, questions: Sequence[Question], device: str, exit_: str = "late") -> dict[str, float]:
+    """Evidence kept at shares of word pieces, sentences ranked by the sentence head alone."""
+    model.eval()
+    costs: list[float] = []
+    whole: list[float] = []
+    for begin in range(0, len(questions), 24):
+        groups = []
+        sizes: list[list[int]] = []
+        for question in questions[begin : begin + 24]:
+            query: list[int] = question.ids.tolist()
+            rows = []
+            for entry in question.entries:
+                document = corpus.documents[entry.document]
+                rows += [row(document, a, b, query, entry, False, set()) for a, b in pieces(document, 384 - len(query) - 30)]
+            groups.append(rows)
+            sizes.append([int(n) for r in rows for n in np.bincount(r.sentence[r.sentence >= 0], minlength=len(r.labels))])
+        batch = _pad(groups, free=False)
+        scores = sentence_logits(forward(model, batch, device, "late" if exit_ == "late" else "early"), exit_, len(batch.labels))
+        values = scores.cpu().numpy()
+        for g in range(len(groups)):
+            own = batch.sentence_group == g
+            size = np.array(sizes[g], float)
+            order = np.argsort(-values[own], kind="stable")
+            cost = np.empty(len(order))
+            cost[order] = np.cumsum(size[order]) / size.sum()
+            gold = cost[batch.labels[own] == 1]
+            if len(gold):
+                costs.extend(gold.tolist())
+                whole.append(float(gold.max()))
+    c, w = np.sort(costs), np.sort(whole)
+    found = {f"at{int(b * 100)}": float((c <= b + 1e-9).mean()) for b in (0.1, 0.2, 0.3, 0.5)}
+    found |= {f"for{t}": float(c[max(0, math.ceil(t / 100 * len(c)) - 1)]) for t in (95, 98, 99)}
+    return found | {"all_at50": float((w <= 0.5).mean()), "all_at33": float((w <= 0.33).mean())}
+
+
+@torch.no_grad()
+def find_near(model: Kompress, corpus: Corpus, device: str, count: int = 24) -> None:
+    """Fill each question's hard negatives: by the start weights' mean embedding, and by BM25-like overlap of pieces."""
+    documents = [corpus.documents[i] for i in corpus.negatives]
+    vectors = _embed(model, [d.ids[:254] for d in documents], device)
+    places = {d: i for i, d in enumerate(corpus.negatives)}
+    vocab = model.shape.vocab
+    counts = torch.zeros(len(documents), vocab, device=device, dtype=torch.float32)
+    for i, document in enumerate(documents):
+        ids = torch.from_numpy(document.ids.astype(np.int64)).to(device)
+        counts[i].index_add_(0, ids, torch.ones(len(ids), device=device))
+    idf = torch.log1p(len(documents) / (1 + (counts > 0).sum(0)))
+    length = counts.sum(1, keepdim=True)
+    lexical = counts * 2.2 / (counts + 1.2 * (0.4 + 0.6 * length / length.mean())) * idf
+    del counts
+    asked = [q for q in (*corpus.train, *corpus.compound) if q.source != "qmsum"]
+    for begin in range(0, len(asked), 2048):
+        chunk = asked[begin : begin + 2048]
+        close = _embed(model, [q.ids for q in chunk], device) @ vectors.T
+        bag = torch.zeros(len(chunk), vocab, device=device)
+        for i, question in enumerate(chunk):
+            bag[i, torch.from_numpy(question.ids.astype(np.int64)).to(device)] = 1
+        overlap = bag @ lexical.T
+        tops = [t.topk(count, dim=1).indices.cpu().numpy() for t in (close, overlap)]
+        for i, question in enumerate(chunk):
+            own = {places.get(e.document, -1) for e in question.entries if e.gold}
+            mixed = [int(x) for pair in zip(tops[0][i], tops[1][i], strict=True) for x in pair if int(x) not in own]
+            question.near = [corpus.negatives[x] for x in dict.fromkeys(mixed)][:count]
+
+
+@torch.no_grad()
+def _embed(model: Kompress, texts: Sequence[Any], device: str) -> Tensor:
+    """Mean-pooled, normalised vectors of token arrays by the encoder alone."""
+    model.to(device).eval()
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    out = torch.zeros(len(texts), model.shape.hidden, device=device)
+    for begin in range(0, len(order), 256):
+        chunk = order[begin : begin + 256]
+        width = max(len(texts[i]) for i in chunk) + 2
+        ids = torch.zeros(len(chunk), width, dtype=torch.long)
+        mask = torch.zeros(len(chunk), width, dtype=torch.bool)
+        for k, i in enumerate(chunk):
+            full = [101, *texts[i].tolist(), 102]
+            ids[k, : len(full)] = torch.tensor(full)
+            mask[k, : len(full)] = True
+        ids, mask = ids.to(device), mask.to(device)
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
+            x = model.embed(ids, torch.zeros_like(ids))
+            for layer in model.layers:
+                x = layer(x, mask[:, None, None, :])
+        x = x.float() * mask[..., None]
+        out[torch.tensor(chunk, device=device)] = F.normalize(x.sum(1) / mask.sum(1, keepdim=True), dim=-1)
+    return out
+
+
+def save_shards(model: Kompress, folder: Path, name: str, limit: int = 7_500_000) -> None:
+    """Half-precision weights in pieces of at most ``limit`` numbers, and a manifest."""
+    state = {k: v.detach().cpu().half().numpy() for k, v in model.state_dict().items()}
+    flat = np.concatenate([v.ravel() for v in state.values()])
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(0, len(flat), limit):
+        np.save(folder / f"{name}.{i // limit}.npy", flat[i : i + limit])
+    shapes = {k: list(v.shape) for k, v in state.items()}
+    (folder / f"{name}.json").write_text(json.dumps({"shape": model.shape.as_dict(), "tensors": shapes}))
+
+
+def load_shards(folder: Path, name: str) -> Kompress:
+    """Read what ``save_shards`` wrote."""
+    from headroom_core.kompress.model import Shape
+
+    manifest = json.loads((folder / f"{name}.json").read_text())
+    files = sorted(folder.glob(f"{name}.*.npy"), key=lambda p: int(p.suffixes[-2][1:]))
+    flat = np.concatenate([np.load(p) for p in files]).astype(np.float32)
+    state, at = {}, 0
+    for key, dims in manifest["tensors"].items():
+        size = int(np.prod(dims))
+        state[key] = torch.from_numpy(flat[at : at + size].reshape(dims))
+        at += size
+    model = Kompress(Shape(**manifest["shape"]))
+    model.load_state_dict(state)
+    return model.eval()
