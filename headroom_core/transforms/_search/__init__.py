@@ -1,0 +1,1 @@
+"""Parts of the search transform: reading hits, grouping them by file without loss, ranking them, and web hits."""
