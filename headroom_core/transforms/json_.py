@@ -8,7 +8,7 @@ from typing import Any
 from headroom_core.anchors import asked
 from headroom_core.ccr.slices_json import body_starts
 from headroom_core.transforms._json.read import read
-from headroom_core.transforms._json.values import Lines, NotJson, Value, parse
+from headroom_core.transforms._json.values import Lines, NotJson, Value, length, parse
 from headroom_core.transforms._json.values import to_json as _to_json
 from headroom_core.transforms._json.view import View
 from headroom_core.transforms._json.write import flow, write
@@ -87,7 +87,7 @@ def _budget(tokens: int, ratio: float | None) -> float:
 def _sample(value: Value) -> str:
     """Compact text of some of the document, to learn its tokens per character."""
     while type(value) is dict and 0 < len(value) < _MAP:
-        value = max(value.values(), key=lambda item: len(item) if isinstance(item, dict | list) else 0)
+        value = max(value.values(), key=length)
     rows = list(value.values()) if type(value) is dict else value if isinstance(value, list) else [value]
     return "\n".join([flow(row)[:2_000] for row in rows[:: max(1, len(rows) // 6)][:6]])
 

@@ -93,8 +93,12 @@ def _surprising(keys: Sequence[Hashable], counts: Counter[Hashable], why: Hashab
 
 def _lists(values: list[Value], at: int) -> list[Signal]:
     """Rare lengths of lists, rare elements of short ones; of lists of objects key by key."""
-    lengths: list[Hashable] = [len(value) if type(value) is list else -1 for value in values]
-    found = _rare(lengths, (at, "length"))
+    lengths = [len(value) if type(value) is list else -1 for value in values]
+    found = _rare(list(lengths), (at, "length"))
+    width = Counter(lengths).most_common(1)[0][0]
+    if 1 < width <= _FEW and lengths.count(width) * 2 > len(lengths):
+        for place in range(width):  # lists of one length: each place is a column
+            found += _rare([_scalar_at(value, place) for value in values], (at, "place", place))
     keyed: dict[str, list[dict[Hashable, None]]] = {}
     for row, value in enumerate(values):
         for name, elements in _elements(value).items():
@@ -105,6 +109,13 @@ def _lists(values: list[Value], at: int) -> list[Signal]:
         found += _sets(sets, (at, name))
         if sum(any(type(element) is Number for element in elements) for elements in sets) * 2 > len(sets):
             found += _numbers([_largest(elements) for elements in sets], (at, name))
+    return found
+
+
+def _scalar_at(value: Value, place: int) -> Hashable:
+    if type(value) is not list or len(value) <= place or type(value[place]) in (dict, list):
+        return MISSING
+    found: Hashable = value[place]
     return found
 
 

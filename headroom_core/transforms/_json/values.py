@@ -10,6 +10,9 @@ Value: TypeAlias = Any
 """dict, list, Lines, str, Number, bool or None."""
 
 
+_SAMPLE = 24
+
+
 class Number(str):
     """A number as it was written: ``1.0``, ``1e5`` and ``-0`` stay what they are. Equal to a string of its digits."""
 
@@ -107,3 +110,22 @@ def same(one: Value, other: Value) -> bool:
     if isinstance(one, list):
         return len(one) == len(other) and all(map(same, one, other))
     return bool(one == other)
+
+
+def length(value: Value) -> int:
+    """Characters of a value's compact text, about; long arrays by a sample."""
+    kind = type(value)
+    if kind is str or kind is Number:
+        return len(value)
+    if kind is dict:
+        if len(value) > 4 * _SAMPLE:
+            step = len(value) // _SAMPLE
+            items = list(value.items())[::step]
+            return len(value) * sum(len(name) + 2 + length(item) for name, item in items) // len(items)
+        return 2 + sum([len(name) + 2 + length(item) for name, item in value.items()])
+    if kind is list or kind is Lines:
+        if len(value) > 4 * _SAMPLE:
+            some = value[:: len(value) // _SAMPLE]
+            return len(value) * (1 + sum(map(length, some)) // len(some))
+        return 2 + sum(map(length, value)) + len(value)
+    return 4

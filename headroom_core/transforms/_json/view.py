@@ -10,7 +10,7 @@ from headroom_core.transforms._json.columns import MISSING, Column, Columns, Key
 from headroom_core.transforms._json.pick import Picked, pick
 from headroom_core.transforms._json.preview import LONG, preview
 from headroom_core.transforms._json.say import rows_left
-from headroom_core.transforms._json.values import Lines, Number, Value
+from headroom_core.transforms._json.values import Lines, Number, Value, length
 from headroom_core.transforms._json.write import Kept, flow
 from headroom_core.types import Context
 
@@ -18,7 +18,7 @@ _FEWEST = 8  # arrays with fewer rows keep them all
 _SMALL = 60  # tokens that are never worth a share of their own
 _MOST_NESTED = 32
 _WHOLE = 4_000  # characters of a string in a row that the query names
-_SAMPLE = 24
+_SAMPLE = 24  # rows that tell a column's mean length
 _WIDE = 250  # tokens of a row from which it is wide
 _FEW_ADDRESSES = 4
 _SHAPED = 5  # lines from which a string in a row is more than a sentence
@@ -53,7 +53,7 @@ class View:
 
     def size(self, value: Value) -> float:
         """Tokens of a value, about; long arrays by a sample."""
-        return self.rate * _length(value)
+        return self.rate * length(value)
 
     def _shares(self, sizes: list[float], budget: float) -> list[float]:
         """A budget divided: small members whole, the others in proportion to their size."""
@@ -183,7 +183,7 @@ class View:
 
         def cost(row: int) -> float:
             if columns is None or row in columns.odd:
-                return self.rate * (min(_length(rows[row]), 8 * LONG) + 6)
+                return self.rate * (min(length(rows[row]), 8 * LONG) + 6)
             return self.rate * (sum(_cell_length(values[row]) for values in varying) + 6)
 
         return cost
@@ -226,26 +226,7 @@ def _constant(column: Column) -> bool:
 def _cell_length(value: Value) -> int:
     if value is MISSING:
         return 1
-    return min(_length(value), LONG + 100) + 1
-
-
-def _length(value: Value) -> int:
-    """Characters of a value's compact text, about; long arrays by a sample."""
-    kind = type(value)
-    if kind is str or kind is Number:
-        return len(value)
-    if kind is dict:
-        if len(value) > 4 * _SAMPLE:
-            step = len(value) // _SAMPLE
-            items = list(value.items())[::step]
-            return len(value) * sum(len(name) + 2 + _length(item) for name, item in items) // len(items)
-        return 2 + sum([len(name) + 2 + _length(item) for name, item in value.items()])
-    if kind is list or kind is Lines:
-        if len(value) > 4 * _SAMPLE:
-            some = value[:: len(value) // _SAMPLE]
-            return len(value) * (1 + sum(map(_length, some)) // len(some))
-        return 2 + sum(map(_length, value)) + len(value)
-    return 4
+    return min(length(value), LONG + 100) + 1
 
 
 def _columns(rows: list[Value]) -> Columns | None:
