@@ -1,0 +1,140 @@
+"""LangChain's standard suites on HeadroomChatModel around real clients, which talk to loopback servers.
+
+``Bare…`` run the same suites on the clients alone: what they skip is all that the wrapped ones may skip.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from langchain_anthropic import ChatAnthropic
+from langchain_core.language_models import BaseChatModel
+from langchain_openai import ChatOpenAI
+from langchain_tests.integration_tests import ChatModelIntegrationTests
+from langchain_tests.unit_tests import ChatModelUnitTests
+
+from headroom_integrations.langchain import HeadroomChatModel
+
+from ..servers.anthropic import AnthropicServer
+from ..servers.loopback import Loopback
+from ..servers.openai import OpenAIServer
+from .conftest import make_compressor
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:OpenAI may require a filename"),
+    pytest.mark.filterwarnings("ignore:LANGCHAIN_TESTS_USER_AGENT"),
+]
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+@pytest.fixture(autouse=True)
+def _fixtures_from_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The suite downloads a picture, a sound and a document; here they are a few bytes."""
+
+    def get(url: str, **_: Any) -> httpx.Response:
+        return httpx.Response(200, content=PNG if "pdf" not in url else b"%PDF-1.4", request=httpx.Request("GET", url))
+
+    monkeypatch.setattr(httpx, "get", get)
+
+
+class WithOpenAI:
+    """A server, a client, and what the client can do."""
+
+    server_class: type[Loopback] = OpenAIServer
+    server: Any
+
+    @pytest.fixture(autouse=True)
+    def _server(self) -> Iterator[None]:
+        type(self).server = self.server_class()
+        yield
+        self.server.close()
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        made = {"model": "gpt-4o", "api_key": "k", "stream_usage": True}
+        return made | {"base_url": self.server.base_url} if hasattr(self, "server") else made
+
+    @property
+    def model_override_value(self) -> str:
+        return "gpt-4o-mini"
+
+    supports_json_mode = property(lambda self: True)
+    supports_image_inputs = property(lambda self: True)
+    supports_image_urls = property(lambda self: True)
+    supports_pdf_inputs = property(lambda self: True)
+    supports_audio_inputs = property(lambda self: True)
+    supports_anthropic_inputs = property(lambda self: True)
+    supports_image_tool_message = property(lambda self: False)
+
+
+class WithAnthropic(WithOpenAI):
+    """The same for Anthropic."""
+
+    server_class = AnthropicServer
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        made = {"model": "claude-sonnet-4-6", "api_key": "k"}
+        return made | {"base_url": self.server.url} if hasattr(self, "server") else made
+
+    @property
+    def model_override_value(self) -> str:
+        return "claude-opus-4-6"
+
+    supports_json_mode = property(lambda self: False)
+    supports_audio_inputs = property(lambda self: False)
+    supports_image_tool_message = property(lambda self: True)
+    supports_pdf_tool_message = property(lambda self: True)
+
+
+def wrapped(client: type[BaseChatModel]) -> type[BaseChatModel]:
+    """A class that the suite can build with the client's own parameters."""
+
+    class Wrapped(HeadroomChatModel):
+        def __init__(self, **parameters: Any) -> None:
+            own = {name: parameters.pop(name) for name in HeadroomChatModel.model_fields if name in parameters and name not in client.model_fields}
+            super().__init__(**{"inner": client(**parameters), "compressor": make_compressor(), **own})
+
+    return Wrapped
+
+
+@pytest.mark.full
+class TestBareOpenAI(WithOpenAI, ChatModelIntegrationTests):
+    chat_model_class = property(lambda self: ChatOpenAI)  # type: ignore[assignment]
+
+
+class TestOpenAI(WithOpenAI, ChatModelIntegrationTests):
+    chat_model_class = property(lambda self: wrapped(ChatOpenAI))  # type: ignore[assignment]
+
+
+class TestOpenAIUnit(WithOpenAI, ChatModelUnitTests):
+    """``test_serdes`` is skipped: LangChain's ``load`` knows a fixed list of classes, none from other packages."""
+
+    chat_model_class = property(lambda self: wrapped(ChatOpenAI))  # type: ignore[assignment]
+    init_from_env_params = property(  # type: ignore[assignment]
+        lambda self: ({"OPENAI_API_KEY": "from-env"}, {"model": "gpt-4o"}, {"model_name": "gpt-4o"})
+    )
+
+
+@pytest.mark.full
+class TestBareAnthropic(WithAnthropic, ChatModelIntegrationTests):
+    chat_model_class = property(lambda self: ChatAnthropic)  # type: ignore[assignment]
+
+
+class TestAnthropic(WithAnthropic, ChatModelIntegrationTests):
+    chat_model_class = property(lambda self: wrapped(ChatAnthropic))  # type: ignore[assignment]
+
+
+@pytest.mark.filterwarnings("ignore:Unrecognized structured output method")
+class TestAnthropicUnit(WithAnthropic, ChatModelUnitTests):
+    chat_model_class = property(lambda self: wrapped(ChatAnthropic))  # type: ignore[assignment]
+    init_from_env_params = property(  # type: ignore[assignment]
+        lambda self: ({"ANTHROPIC_API_KEY": "from-env"}, {"model": "claude-sonnet-4-6"}, {"model_name": "claude-sonnet-4-6"})
+    )
