@@ -13,6 +13,7 @@ from .cache import BoundedCache, digest
 from .ccr.marks import caption, is_own, mark, read_mark
 from .dialects import read_messages, write_message
 from .errors import HeadroomError, InvalidInput, StoreError, TransformError
+from .events import Listener
 from .kinds import detect
 from .outcome import Outcome
 from .parts import Candidate, candidates
@@ -38,7 +39,6 @@ from .types import (
 if TYPE_CHECKING:
     from .ccr.originals import Originals
 
-Listener = Callable[[Outcome], None]
 T = TypeVar("T")
 
 _log = logging.getLogger("headroom_core")

@@ -12,13 +12,12 @@ CORE = ROOT / "headroom_core"
 # Lower layers first: a module may import from its own layer and from those above it in this list.
 LAYERS = [
     {"types", "errors"},
-    {"settings", "cache", "tokens", "anchors", "models", "outcome"},
+    {"settings", "cache", "tokens", "anchors", "models", "outcome", "events", "syntax"},
     {"kinds", "parts", "dialects", "repeats"},
-    {"ccr"},
-    {"kompress", "image"},
+    {"ccr", "kompress", "image"},
     {"transforms"},
     {"pipeline"},
-    {"events", "testing", "bulk", "cli", "evals", "training", "visual_tokens"},
+    {"testing", "bulk", "cli", "evals", "training", "visual_tokens"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 APART = {"visual_tokens", "training", "evals"}  # nothing in the message path imports them
@@ -72,7 +71,7 @@ def test_imports_point_one_way() -> None:
 
 def test_every_module_has_its_layer() -> None:
     """A new module must say where it stands."""
-    assert not {module for module, _ in _modules()} - LEVEL.keys()
+    assert sorted({module for module, _ in _modules()} - LEVEL.keys()) == []
 
 
 def test_message_path_is_free_of_training_and_evaluation() -> None:
@@ -88,7 +87,7 @@ def test_message_path_is_free_of_training_and_evaluation() -> None:
 
 
 def test_one_broad_except() -> None:
-    """The pipeline's guard is the only place that catches everything."""
+    """The pipeline's guard is the only place that catches everything and goes on."""
     found = [
         f"{file.relative_to(ROOT)}:{node.lineno}"
         for package in (CORE, ROOT / "headroom_integrations")
@@ -96,6 +95,7 @@ def test_one_broad_except() -> None:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or getattr(node.type, "id", "") in {"Exception", "BaseException"})
+        and not (isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None)
     ]
     assert len(found) == 1, found
     assert found[0].startswith("headroom_core/pipeline.py")
@@ -106,6 +106,6 @@ def test_one_file_reads_the_environment() -> None:
     found = [
         str(file.relative_to(ROOT))
         for module, file in _modules()
-        if module not in APART | {"settings"} and "environ" in file.read_text(encoding="utf-8")
+        if module not in APART | {"settings"} and "os.environ" in file.read_text(encoding="utf-8")
     ]
     assert not found
