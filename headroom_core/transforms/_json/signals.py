@@ -98,7 +98,7 @@ def _lists(values: list[Value], at: int) -> list[Signal]:
     width = Counter(lengths).most_common(1)[0][0]
     if 1 < width <= _FEW and lengths.count(width) * 2 > len(lengths):
         for place in range(width):  # lists of one length: each place is a column
-            found += _rare([_scalar_at(value, place) for value in values], (at, "place", place))
+            found += _place([_at(value, place) for value in values], (at, "place", place))
     keyed: dict[str, list[dict[Hashable, None]]] = {}
     for row, value in enumerate(values):
         for name, elements in _elements(value).items():
@@ -112,10 +112,19 @@ def _lists(values: list[Value], at: int) -> list[Signal]:
     return found
 
 
-def _scalar_at(value: Value, place: int) -> Hashable:
-    if type(value) is not list or len(value) <= place or type(value[place]) in (dict, list):
-        return MISSING
-    found: Hashable = value[place]
+def _at(value: Value, place: int) -> Value:
+    return value[place] if type(value) is list and len(value) > place else MISSING
+
+
+def _place(values: list[Value], why: Hashable) -> list[Signal]:
+    """Rare values of scalars, or of the members of objects."""
+    first = next((value for value in values if type(value) is dict), None)
+    if first is None:
+        return _rare([MISSING if type(value) in (dict, list) else value for value in values], why)
+    found: list[Signal] = []
+    for name in list(first)[:_FEW]:
+        members = [value.get(name, MISSING) if type(value) is dict else MISSING for value in values]
+        found += _rare([MISSING if type(item) in (dict, list) else item for item in members], (why, name))
     return found
 
 
