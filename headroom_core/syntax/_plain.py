@@ -7,6 +7,7 @@ from typing import Final
 
 from headroom_core.syntax.outline import Outline, Symbol, qualify
 
+_MAX_LINE_BYTES: Final = 400
 _KEYWORD: Final = re.compile(
     rb"\s*(?:(?:public|private|protected|internal|static|final|override|open|abstract|async|export|default|local|inline|suspend|"
     rb"virtual|sealed|partial|pub(?:\(\w+\))?|mutating|fileprivate|unsafe|extern)\s+)*"
@@ -19,6 +20,10 @@ _CLASS: Final = re.compile(
 _CALL_LIKE: Final = re.compile(
     rb"\s*(?!(?:if|for|foreach|while|switch|else|do|try|catch|return|new|using|lock|match|when|with|unless|until|case)\b)"
     rb"[\w<>\[\],.*&:?@ \t]*?([\w~$]+)\s*\([^;{}]*\)?[^;={}]*\{?\s*$"
+)
+_ASSIGNED: Final = re.compile(
+    rb"\s*(?:export\s+)?(?:const\s+|let\s+|var\s+)?([\w.$]+)\s*[=:]\s*(?:async\s+)?"
+    rb"(?:function\b[^{}]*|\([^{}]*\)\s*=>\s*|\w+\s*=>\s*)\{\s*$"
 )
 
 
@@ -33,9 +38,14 @@ def read(data: bytes, language: str) -> Outline | None:
     made = Outline(data, language or "unknown", "plain", [])
     stack: list[tuple[int, int]] = []
     for i, line in enumerate(lines):
-        if indents[i] < 0 or line.lstrip()[:1] in (b"#", b"/", b"*", b"-", b"}", b"{"):
+        if indents[i] < 0 or len(line) > _MAX_LINE_BYTES or line.lstrip()[:1] in (b"#", b"/", b"*", b"-", b"}", b"{"):
             continue
-        match = _CLASS.match(line) or _KEYWORD.match(line) or (_CALL_LIKE.match(line) if b"(" in line else None)
+        match = (
+            _CLASS.match(line)
+            or _KEYWORD.match(line)
+            or _ASSIGNED.match(line)
+            or (_CALL_LIKE.match(line) if b"(" in line else None)
+        )
         if match is None:
             continue
         first = i + 1

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _WRAPPING_CALLS: Final = frozenset(("describe", "context", "suite", "define", "xdescribe", "fdescribe", "ddescribe"))
 _MIN_LITERAL_LINES: Final = 12
 _MIN_TEXT_LINES: Final = 12
+_MAX_DEPTH: Final = 40
 
 
 @cache
@@ -68,11 +69,11 @@ def read(data: bytes, name: str) -> Outline | None:
     nodes.sort(key=lambda pair: (pair[0].start_byte, -pair[0].end_byte))
     stack: list[int] = []
     for node, kind in nodes:
-        symbol = _symbol(node, kind, row, data)
-        if symbol is None:
-            continue
         while stack and made.symbols[stack[-1]].end <= node.start_byte:
             stack.pop()
+        symbol = _symbol(node, kind, row, data) if len(stack) < _MAX_DEPTH else None
+        if symbol is None:
+            continue
         symbol.parent = stack[-1] if stack else -1
         stack.append(len(made.symbols))
         made.symbols.append(symbol)

@@ -7,11 +7,13 @@ from typing import Final
 
 _WINDOW_CHARS: Final = 2_000
 _WINDOWS: Final = 4
+_LINE_CHARS: Final = 300
+_SPACES: Final = re.compile(r"\s{2,}")
 
 _SHAPES: Final[dict[str, re.Pattern[str]]] = {
     language: re.compile(shapes, re.M)
     for language, shapes in {
-        "python": r"^\s*(?:async )?def \w+\(.*|^\s*class \w+(?:\([^)]*\))?:|^from [\w.]+ import |^import [\w.]+(?: as \w+)?$"
+        "python": r"^\s*(?:async )?def \w+\((?:.*:\s*(?:#.*)?|[^)]*)$|^\s*class \w+(?:\([^)]*\))?:|^from [\w.]+ import |^import [\w.]+(?: as \w+)?$"
         r"|^\s*@\w[\w.]*(?:\(.*\))?$|^\s*(?:if|elif|for|while|with|try|except|else)\b.*:\s*(?:#.*)?$|^\s*\"\"\"",
         "javascript": r"\bfunction\b\s*\*?\s*\w*\s*\(|=>\s*[{(\w\[`'\"]|^\s*(?:const|let|var) [\w{\[]|\brequire\(['\"]|^module\.exports"
         r"|^\s*(?:export (?:default|const|function|class|async|\{|\*)|import .* from ['\"])|(?<![=!])===(?!=)|!==(?!=)|^\s*describe\(['\"]",
@@ -58,7 +60,7 @@ def languages(text: str) -> tuple[str, ...]:
 
 def _sample(text: str) -> str:
     """A few windows, spread over the text: enough to tell, at a cost that does not grow with it."""
-    if len(text) <= _WINDOW_CHARS * _WINDOWS:
-        return text
-    step = (len(text) - _WINDOW_CHARS) // (_WINDOWS - 1)
-    return "\n".join(text[k * step : k * step + _WINDOW_CHARS] for k in range(_WINDOWS))
+    if len(text) > _WINDOW_CHARS * _WINDOWS:
+        step = (len(text) - _WINDOW_CHARS) // (_WINDOWS - 1)
+        text = "\n".join(text[k * step : k * step + _WINDOW_CHARS] for k in range(_WINDOWS))
+    return "\n".join(_SPACES.sub(" ", line[:_LINE_CHARS].lstrip()) for line in text.split("\n"))

@@ -59,15 +59,15 @@ def outline(source: str, language: str | None = None) -> Outline | None:
 
     ``language`` is a name of ``languages.LANGUAGES``; without it the text itself decides.
     """
+    if len(source) > _MAX_CHARS or not source.strip() or "\x00" in source:
+        return None
+    if max(map(len, source.split("\n"))) > _MAX_LINE_CHARS:
+        return None
     try:
         data = source.encode("utf-8")
     except UnicodeEncodeError:
         return None
-    if not source.strip() or b"\x00" in data:
-        return None
     candidates = (language,) if language else guess.languages(source)
-    if len(source) > _MAX_CHARS or max(map(len, source.split("\n"))) > _MAX_LINE_CHARS:
-        return None
     found = _read(data, source, candidates)
     if found is None and candidates[:1] != ("python",):
         from headroom_core.syntax._plain import read

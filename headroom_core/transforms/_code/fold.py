@@ -107,6 +107,7 @@ class Folder:
         self.left_out_lines += self.lines.count(start, end)
         if symbol.style in ("braces", "expression"):
             start = self._close_up(start)
+            replacement = replacement if self.data[start - 1 : start].isspace() else b" " + replacement
         self.edits.append((start, end, replacement))
         self.settled.append((symbol.start, symbol.end))
         return True
@@ -188,10 +189,9 @@ class Folder:
                 named += [self._head(k) for k in (j, *self._below_indices(j)) if self._speaks(k)]
         comment = b"; ".join([told, *named]).replace(b"*/", b"* /")
         if not hoisted:
-            return (b"{ " if self.data[start - 1 : start].isspace() else b" { ") + b"/* " + comment + b" */ }"
+            return b"{ /* " + comment + b" */ }"
         newline = self.lines.end + outer
-        lead = b"{ /* " if self.data[start - 1 : start].isspace() else b" { /* "
-        return lead + comment + b" */" + b"".join(newline + b"  " + stub for stub in hoisted) + newline + b"}"
+        return b"{ /* " + comment + b" */" + b"".join(newline + b"  " + stub for stub in hoisted) + newline + b"}"
 
     def _speaks(self, k: int) -> bool:
         symbol = self.outline.symbols[k]
@@ -241,7 +241,7 @@ class Folder:
             if b"\n" not in short:
                 return head + short
             return head + self._suite(j, indent + b"    ", with_doc=False, depth=depth)
-        return self.data[start : symbol.fold[0]] + self._block(j, depth).lstrip() + self.data[symbol.fold[1] : end]
+        return self.data[start : symbol.fold[0]] + self._block(j, depth) + self.data[symbol.fold[1] : end]
 
 
 def first_line(quoted: bytes, newline: bytes) -> bytes:
