@@ -128,7 +128,7 @@ def lines_of_words(table: dict[str, list[Any]]) -> list[Line]:
     return lines
 
 
-ENGINES = {"rapidocr": RapidOcr, "tesseract": Tesseract}
+ENGINES: dict[str, type[RapidOcr] | type[Tesseract]] = {"rapidocr": RapidOcr, "tesseract": Tesseract}
 """The engines by name; the first one that is installed is the default."""
 
 

@@ -1,0 +1,77 @@
+"""The query classifier: a small MiniLM (int8 ONNX) that reads a question and names the technique that keeps its answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from ..errors import MissingExtra, ModelError
+from .decision import Technique
+
+MAX_TOKENS = 64
+ORDER = (Technique.TRANSCODE, Technique.CROP, Technique.FULL_LOW, Technique.PRESERVE)
+BUNDLED = Path(__file__).resolve().parents[1] / "models" / "bundled"
+_QUESTION = re.compile(r"[^.!?\n]*\?")
+
+
+class QueryClassifier:
+    """Probabilities of the four techniques, calibrated. Loads its model when first asked; safe between threads."""
+
+    def __init__(self, folder: Path | None = None, *, threads: int = 1) -> None:
+        self._folder = folder or BUNDLED
+        self._threads = threads
+        self._loaded: tuple[Any, Any] | None = None
+        self._lock = Lock()
+
+    def __call__(self, query: str) -> Mapping[Technique, float]:
+        """Technique → probability; the sum is 1. Only 64 tokens are read: the last question of a long text."""
+        import numpy
+
+        tokenizer, session = self._load()
+        ids = tokenizer.encode(_core(query)).ids[:MAX_TOKENS]
+        row = numpy.asarray([ids], dtype=numpy.int64)
+        found = session.run(None, {"ids": row, "mask": numpy.ones_like(row)})[0][0]
+        return dict(zip(ORDER, (float(value) for value in found), strict=True))
+
+    def _load(self) -> tuple[Any, Any]:
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = (_tokenizer(self._folder), session(self._folder / "image_router.onnx", self._threads))
+            return self._loaded
+
+
+def session(file: Path, threads: int) -> Any:
+    """An onnxruntime session on the CPU; raises ``ModelError`` where the file is missing or damaged."""
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise MissingExtra("onnxruntime", "all") from error
+    if not file.exists():
+        raise ModelError(f"The model file {file} is missing; install the package again, or pass the folder that holds it.")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    try:
+        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(f"The model file {file} cannot be loaded: {type(error).__name__}.") from error
+
+
+def _tokenizer(folder: Path) -> Any:
+    from tokenizers import Tokenizer
+
+    file = folder / "image_router_tokenizer.json"
+    if not file.exists():
+        raise ModelError(f"The tokenizer {file} is missing; install the package again, or pass the folder that holds it.")
+    return Tokenizer.from_file(str(file))
+
+
+def _core(query: str) -> str:
+    """A short query as it is; of a long one its last question, else its last 300 characters."""
+    text = " ".join(query.split())
+    if len(text) <= 300:
+        return text
+    questions = _QUESTION.findall(text)
+    return questions[-1].strip()[-300:] if questions else text[-300:]

@@ -1,0 +1,96 @@
+"""What a picture holds: a small convolutional net over a thumbnail and four sharp patches (ONNX), under 40 ms.
+
+The thumbnail shows what the picture is; the patches, cut where edges are densest at up to 1280 px, show whether those
+edges are letters. Definitions of the signals: ``decision.ImageSignals``; training: ``training.signals``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from .decision import ImageSignals
+from .query import BUNDLED, session
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image as PilImage
+
+THUMB = 224
+PATCH = 112
+PATCHES = 4
+_LONG_SIDE = 1280
+
+
+class SignalNet:
+    """Picture → ``ImageSignals``; remembers its answers by content."""
+
+    def __init__(self, folder: Path | None = None, *, threads: int = 2, entries: int = 512) -> None:
+        self._folder = folder or BUNDLED
+        self._threads, self._entries = threads, entries
+        self._session: Any = None
+        self._seen: OrderedDict[str, ImageSignals] = OrderedDict()
+        self._lock = Lock()
+
+    def __call__(self, image: PilImage) -> ImageSignals:
+        """The signals of an RGB or grey picture."""
+        thumb, patches = inputs(image)
+        key = hashlib.sha256(thumb.tobytes() + patches.tobytes()).hexdigest()
+        with self._lock:
+            if key in self._seen:
+                self._seen.move_to_end(key)
+                return self._seen[key]
+            if self._session is None:
+                self._session = session(self._folder / "image_signals.onnx", self._threads)
+        out = self._session.run(None, {"thumb": thumb[None], "patches": patches[None]})[0][0]
+        made = ImageSignals(*(round(float(value), 4) for value in out))
+        with self._lock:
+            self._seen[key] = made
+            while len(self._seen) > self._entries:
+                self._seen.popitem(last=False)
+        return made
+
+
+def inputs(image: PilImage) -> tuple[NDArray[Any], NDArray[Any]]:
+    """thumb [3, 224, 224] uint8 (stretched), patches [4, 112, 112] uint8 (grey, densest edges first)."""
+    import numpy
+    from PIL.Image import Resampling
+
+    rgb = image.convert("RGB")
+    thumb = numpy.asarray(rgb.resize((THUMB, THUMB), Resampling.BILINEAR, reducing_gap=2.0))
+    grey = image.convert("L")
+    if max(grey.size) > _LONG_SIDE:
+        scale = _LONG_SIDE / max(grey.size)
+        size = (max(1, round(grey.size[0] * scale)), max(1, round(grey.size[1] * scale)))
+        grey = grey.resize(size, Resampling.BILINEAR, reducing_gap=2.0)
+    return thumb.transpose(2, 0, 1).copy(), _patches(numpy.asarray(grey))
+
+
+def _patches(grey: NDArray[Any]) -> NDArray[Any]:
+    """Four 112² patches where edges are densest, apart from one another; small pictures are padded with their border."""
+    import numpy
+
+    high, wide = grey.shape
+    if high < PATCH or wide < PATCH:
+        grey = numpy.pad(grey, ((0, max(0, PATCH - high)), (0, max(0, PATCH - wide))), mode="edge")
+        high, wide = grey.shape
+    cell = PATCH // 4
+    signed = grey.astype(numpy.int16)
+    edges = numpy.zeros(grey.shape, dtype=numpy.int16)
+    edges[:, 1:] = numpy.abs(signed[:, 1:] - signed[:, :-1])
+    edges[1:, :] += numpy.abs(signed[1:, :] - signed[:-1, :])
+    edges[edges < 24] = 0
+    rows, columns = high // cell, wide // cell
+    cells = edges[: rows * cell, : columns * cell].reshape(rows, cell, columns, cell).sum(axis=(1, 3), dtype=numpy.int64)
+    sums = numpy.pad(cells.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    windows = sums[4:, 4:] - sums[:-4, 4:] - sums[4:, :-4] + sums[:-4, :-4]
+    windows = windows.copy()
+    out = numpy.empty((PATCHES, PATCH, PATCH), dtype=numpy.uint8)
+    for at in range(PATCHES):
+        row, column = numpy.unravel_index(int(windows.argmax()), windows.shape)
+        out[at] = grey[row * cell : row * cell + PATCH, column * cell : column * cell + PATCH]
+        windows[max(0, row - 3) : row + 4, max(0, column - 3) : column + 4] = -1
+    return out
