@@ -46,6 +46,8 @@ def tool_name(tool: Any) -> str | None:
 def rebind(chain: Any, swap: Callable[[BaseChatModel], BaseChatModel], **arguments: Any) -> Any:
     """The same chain with every chat model in it exchanged by ``swap``, and ``arguments`` bound to each."""
     if isinstance(chain, RunnableBinding):
+        if not _holds_model(chain.bound):
+            return chain
         bound = rebind(chain.bound, swap)
         return chain.model_copy(update={"bound": bound, "kwargs": {**chain.kwargs, **arguments}})
     if isinstance(chain, BaseChatModel):

@@ -16,7 +16,6 @@ from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
 from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
 from pydantic import Field, PrivateAttr, field_validator, model_validator
-from typing_extensions import Self
 
 from headroom_core.ccr.retrieve import TOOL_NAME
 from headroom_core.errors import InvalidInput
@@ -80,13 +79,14 @@ class HeadroomChatModel(BaseChatModel):
     def _or_default(cls, compressor: Any) -> Any:
         return Compressor() if compressor is None else compressor
 
-    @model_validator(mode="after")
-    def _inherit(self) -> Self:
+    @model_validator(mode="before")
+    @classmethod
+    def _inherit(cls, values: Any) -> Any:
         """Settings of the inner model that LangChain reads from the model that is called, which is now this one."""
-        for name in _INHERITED:
-            if name not in self.model_fields_set:
-                setattr(self, name, getattr(self.inner, name, getattr(self, name)))
-        return self
+        inner = values.get("inner") if isinstance(values, dict) else None
+        if not isinstance(inner, BaseChatModel):
+            return values
+        return {**{name: getattr(inner, name) for name in _INHERITED}, **values}
 
     @classmethod
     def wrap(cls, chain: Any, **options: Any) -> Any:
