@@ -186,14 +186,20 @@ def open_originals(
     key: bytes | Keys | None = None,
     ttl_s: float | None = DAYS_30,
     max_bytes: int | None = 256 << 20,
+    encrypted: bool = False,
     **options: Any,
 ) -> Originals:
     """Open the store behind a url: ``memory://``, ``sqlite:///path`` or ``redis://…``; further options go to the store.
 
-    Without a url: ``settings.store_url()``, else SQLite in the state folder.
+    Without a url: ``settings.store_url()``, else SQLite in the state folder. ``encrypted`` keeps the values with
+    AES-GCM under a key per namespace (extra ``crypto``).
     """
-    url = url or settings.store_url()
-    return Originals(open_blobs(url, **options), key=key, ttl_s=ttl_s, max_bytes=max_bytes)
+    blobs, keys = open_blobs(url or settings.store_url(), **options), Keys.of(key)
+    if encrypted:
+        from headroom_core.ccr.encrypted import EncryptedBlobs
+
+        blobs = EncryptedBlobs(blobs, key=keys)
+    return Originals(blobs, key=keys, ttl_s=ttl_s, max_bytes=max_bytes)
 
 
 def default_originals() -> Originals:
@@ -230,9 +236,10 @@ def open_blobs(url: str | None = None, **options: Any) -> Blobs:
 
         return SqliteBlobs.from_url(url, **options)
     if scheme.startswith(("redis", "valkey", "unix")):
+        from headroom_core.ccr.guard import GuardedBlobs
         from headroom_core.ccr.redis import RedisBlobs
 
-        return RedisBlobs.from_url(url, **options)
+        return GuardedBlobs(RedisBlobs.from_url(url, **options), timeout_s=None)
     raise InvalidInput(
         f"A store url begins with memory://, sqlite:/// or redis://, not with {scheme[:20]!r}. "
         "Any other store works through headroom_core.ccr.bridge."
