@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from headroom_core.kind_weights import WEIGHTS
 from headroom_core.types import Kind
 
-_SAMPLE_LINES = 48
+_SAMPLE_LINES = 40
 _LINE = 240
 _WINDOW = 12_000
 
@@ -29,7 +30,7 @@ class Detected:
 
 _PATH = r"(?:[A-Za-z]:[\\/])?(?:[\w.@+~()\[\]$%#,=-]+[\\/])*[\w.@+~()\[\]$%#,=-]*\.\w{1,12}"
 _DEEP = r"(?:[A-Za-z]:)?[\w.@+~()\[\]$%#,=-]*(?:[\\/][\w.@+~()\[\]$%#,=-]+)+"
-_HIT = re.compile(rf"(?:\./)?(?:{_PATH}|{_DEEP}|Makefile|Dockerfile)(?::\d+(?::(?!\d\d[\s.,])|\s)|-\d+-)")
+_HIT = re.compile(rf"(?:\./)?(?:{_PATH}|{_DEEP}|Makefile|Dockerfile)(?::\d+(?::(?!\d\d[\s.,])|\s)|-\d+-(?!\d\d?[_ T-]))")
 _HIT_PLAIN = re.compile(rf"(?:\./)?({_PATH}|{_DEEP}):(?=\S|\s+\S)(?!//|\d+:)")
 _HIT_NUMBER = re.compile(r"\s{0,6}\d+[:-](?:\d+:)?(?!\d\d)")
 _HEADING = re.compile(rf"(?:\./)?(?:{_PATH}|{_DEEP})$")
@@ -47,9 +48,7 @@ _STAMP = re.compile(
     r"[\W_]{0,4}(?:\w{1,12}[\s|:-]{1,3}){0,2}[\W_]{0,3}(?:(?:19|20)\d\d[-/.]?[01]\d[-/.]?[0-3]\d|\d{1,2}[-/.]\d{1,2}(?:[-/.]\d{2,4})?[ T]\d\d:\d\d|\d\d:\d\d:\d\d\b"
     r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\w* +\d{1,2}[ ,]|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\w*,? (?:\d|[A-Z][a-z]{2} )|1\d{9}\b|\d{6} \d{6} |[IWEF]\d{4} \d\d:)"
 )
-_LEVEL = re.compile(
-    r"\b(?:INFO|DEBUG|WARN(?:ING)?|ERROR|ERR|TRACE|FATAL|CRITICAL|NOTICE|SEVERE)\b|\[(?:info|debug|warn(?:ing)?|error|notice)\]|\blevel=\w"
-)
+_LEVELS = ("INFO", "DEBUG", "WARN", "ERROR", "ERR ", "TRACE", "FATAL", "CRITICAL", "NOTICE", "SEVERE", "[info]", "[warn", "[error]", "[debug]", "level=")
 _BUILD = re.compile(
     r"(?:\s*(?:\x1b|travis_|##\[|::\w+|\$ \S|\+{1,3} \S|> \S+@\d|make(?:\[\d+\])?: |npm (?:WARN|ERR|notice|info|http)|yarn |gyp |Collecting |Downloading |Downloaded |Installing |Installed "
     r"|Requirement already|Successfully |Building |Compiling |Checking |Running |Fetching |Resolving |Updating |Unpacking |Setting up |Preparing |Selecting |Get:\d|Hit:\d|Reading "
@@ -74,12 +73,12 @@ _CODE = re.compile(
     r"|(?:if|for|while|switch|catch|elif|else if|match|foreach|unless|until)\b.*(?:[{:(]|then)\s*$|(?:else|try|finally|do|begin|end)\b\s*[{:]?\s*$|return\b|raise |throw |yield |await |break;|continue;|assert |case .*:|self\.|this\.|super[.(]|/\*|\*/|\* |\*$|//|\"\"\"|'''|\}|\)[;,)]?$"
     r"|[\w.\[\]>*&()-]+ (?:[-+*/|&]?=|:=|<-) \S.*|[\w.:>-]+\(.*\)?[;,{]?$)"
 )
-_CODE_END = re.compile(r".*(?:[;{}]|\):|\) \{|=>|,|\(|\)|\\)\s*$")
+_CODE_END = (";", "{", "}", "):", ") {", "=>", ",", "(", ")", "\\")
 _STRONG_CODE = re.compile(
     r"\s*(?:(?:async )?def \w+\s*[(\[]|class \w+.*[:{]$|from [\w.]+ import |import [\w.]+(?: as \w+|;)?$|import .* from |(?:export |default |async )*function\b|(?:const|let|var) \w+ ?=|#\s*(?:include|define) |package [\w.]+;?$"
     r"|(?:public|private|protected|static|final|abstract|inline|pub|impl|fn|func|struct|namespace|template|typedef|using|use) .*[{;(,>]\s*$|(?:if|for|while|switch) ?\(.*\{\s*$|return\b.*;|@Override|(?:if|for|while|elif|with|try|except)\b.*:$|\} else|self\.\w+ = |func .*\{$)"
 )
-_SENTENCE = re.compile(r"\s*(?:[-*>#\d.]+ )?[\"'(\[*_]?[A-Z]?[\w'’,\"()`*-]+(?: [\w'’,\";:()%$/.`*_\[\]–—-]+){5,}")
+_SENTENCE = re.compile(r"\s*(?:[-*>#\d.]+ )?[\"'(\[*_]?[A-Z]?[\w'’,\"()`*-]+(?: [\w'’,\";:()%$/.`*_\[\]–—-]+){5}")
 
 
 def detect(text: str) -> Detected:
@@ -148,47 +147,60 @@ def _json_after_text(text: str) -> Detected | None:
 
 def _votes(lines: list[str], text: str) -> Detected:
     """Each rule states a kind where enough of the sampled lines carry its mark; the most specific rule goes first."""
-    votes = count_marks(lines)
+    votes = Votes(lines)
     for rule in (_diff, _tree, _search, _search_plain, _trace, _markup, _table, _log):
         found = rule(lines, votes, text)
         if found is not None:
             return found
-    return _blend(lines, votes, text)
+    return _blend(votes)
 
 
-def count_marks(lines: list[str]) -> dict[str, float]:
-    """The share of lines that carry each mark."""
-    marks = dict.fromkeys(FEATURES, 0)
-    for line in lines:
-        for name, pattern in _MARKS:
-            if pattern.match(line):
-                marks[name] += 1
-        marks["level"] += _LEVEL.search(line, 0, 100) is not None
-        marks["words"] += line.count(" ") >= 5
-        marks["indented"] += line[0] in " \t"
-        marks["long"] += len(line) >= _LINE
-        marks["short"] += len(line) < 20
-        marks["stopped"] += line[-1] in ".?!"
-        marks["colon"] += line[-1] == ":"
-        marks["digits"] += any(map(str.isdigit, line[:12]))
-        marks["escape"] += "\x1b[" in line
-        marks["failed"] += _FAILED.search(line, 0, 160) is not None
-        marks["comment"] += line.lstrip()[:1] in ("#", ";")
-        marks["few"] += 1 / len(lines)
-    return {name: count / len(lines) for name, count in marks.items()}
+class Votes:
+    """The share of lines that carry a mark, counted when a rule first asks for it: most texts need few of the marks."""
+
+    __slots__ = ("_lines", "_shares")
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+        self._shares: dict[str, float] = {"few": 1 / len(lines)}
+
+    def __getitem__(self, name: str) -> float:
+        share = self._shares.get(name)
+        if share is None:
+            carries = _MARKS[name]
+            share = sum(1 for line in self._lines if carries(line)) / len(self._lines)
+            self._shares[name] = share
+        return share
 
 
-_FAILED = re.compile(r"\b(?:[Ee]rror|[Ff]ail(?:ed|ure|ures)?|[Ww]arning|exit(?:ed)?|status|seconds|[\d.]+ ?m?s)\b")
-_MARKS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("hit", _HIT), ("plain", _HIT_PLAIN), ("number", _HIT_NUMBER), ("heading", _HEADING), ("diagnostic", _DIAGNOSTIC),
-    ("diff", _DIFF), ("frame", _FRAME), ("stamp", _STAMP), ("build", _BUILD), ("tag", _TAG), ("section", _SECTION),
-    ("assign", _ASSIGN), ("yaml", _YAML), ("branch", _BRANCH), ("ls", _LS_LONG), ("dir", _LS_DIR), ("bare", _BARE),
-    ("name", _NAME), ("code", _CODE), ("code_end", _CODE_END), ("strong", _STRONG_CODE), ("sentence", _SENTENCE),
-)  # fmt: skip
-FEATURES = (*(name for name, _ in _MARKS), "level", "words", "indented", "long", "short", "stopped", "colon", "digits", "escape", "failed", "comment", "few")
+_DIGIT = re.compile(r"\d")
+_FAILED = ("rror", "ailed", "ailure", "arning", "exit", "status", "seconds", "ms")
+_MARKS: dict[str, Callable[[str], object]] = {
+    "hit": _HIT.match, "plain": _HIT_PLAIN.match, "number": _HIT_NUMBER.match, "heading": _HEADING.match,
+    "diagnostic": lambda line: ": " in line and _DIAGNOSTIC.match(line), "diff": _DIFF.match, "frame": _FRAME.match, "stamp": lambda line: _DIGIT.search(line, 0, 48) and _STAMP.match(line),
+    "build": _BUILD.match, "tag": _TAG.match, "section": _SECTION.match, "assign": _ASSIGN.match, "yaml": _YAML.match,
+    "branch": _BRANCH.match, "ls": _LS_LONG.match, "dir": _LS_DIR.match, "bare": _BARE.match, "name": _NAME.match,
+    "code": _CODE.match, "code_end": lambda line: line.rstrip().endswith(_CODE_END), "strong": _STRONG_CODE.match, "sentence": _SENTENCE.match,
+    "level": lambda line: _holds(line[:100], _LEVELS),
+    "words": lambda line: line.count(" ") >= 5,
+    "indented": lambda line: line[0] in " \t",
+    "long": lambda line: len(line) >= _LINE,
+    "short": lambda line: len(line) < 20,
+    "stopped": lambda line: line[-1] in ".?!",
+    "colon": lambda line: line[-1] == ":",
+    "digits": lambda line: _DIGIT.search(line, 0, 12),
+    "escape": lambda line: "\x1b[" in line,
+    "failed": lambda line: _holds(line[:160], _FAILED),
+    "comment": lambda line: line.lstrip()[:1] in ("#", ";"),
+}  # fmt: skip
+FEATURES = (*_MARKS, "few")
 
 
-def _diff(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
+def _holds(line: str, words: tuple[str, ...]) -> bool:
+    return any(word in line for word in words)
+
+
+def _diff(lines: list[str], votes: Votes, text: str) -> Detected | None:
     if not votes["diff"]:
         return None
     first = next(i for i, line in enumerate(lines) if _DIFF.match(line))
@@ -198,7 +210,7 @@ def _diff(lines: list[str], votes: dict[str, float], text: str) -> Detected | No
     )
     hunks = any(line.startswith(("@@", "diff --", "Index: ")) for line in lines)
     changed = sum(line[0] in "+-<>" for line in body)
-    if hunks and shaped >= 0.85 * len(body) and (changed or len(body) < 12) and len(body) >= 0.3 * len(lines):
+    if hunks and shaped >= 0.9 * len(body) and (changed or len(body) < 12) and len(body) >= 0.3 * len(lines):
         return Detected("diff", 0.99 if shaped == len(body) else 0.95)
     return None
 
@@ -208,10 +220,10 @@ _EXTENDED = re.compile(
 )
 
 
-def _tree(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
+def _tree(lines: list[str], votes: Votes, text: str) -> Detected | None:
     if votes["branch"] >= 0.6:
         return Detected("tree", 0.98)
-    if votes["ls"] >= 0.6:
+    if votes["ls"] >= 0.75:
         return Detected("tree", 0.97)
     if len(lines) >= 4 and votes["bare"] >= 0.7 and votes["bare"] + votes["name"] * (votes["bare"] < 1) >= 0.95:
         return Detected("tree", 0.95)
@@ -226,7 +238,7 @@ def _tree(lines: list[str], votes: dict[str, float], text: str) -> Detected | No
     return None
 
 
-def _search(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
+def _search(lines: list[str], votes: Votes, text: str) -> Detected | None:
     separators = sum(line == "--" for line in lines) / len(lines)
     if votes["hit"] + separators >= 0.7 and votes["diagnostic"] < 0.3 and votes["frame"] < 0.4:
         return Detected("search", 0.98 if votes["hit"] + separators >= 0.9 else 0.9)
@@ -240,7 +252,7 @@ def _search(lines: list[str], votes: dict[str, float], text: str) -> Detected | 
     return None
 
 
-def _search_plain(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
+def _search_plain(lines: list[str], votes: Votes, text: str) -> Detected | None:
     """Hits without line numbers: ``path:text``, where paths repeat or look like paths indeed."""
     separators = sum(line == "--" for line in lines)
     if votes["plain"] * len(lines) + separators < 0.85 * len(lines) or votes["stamp"] > 0.2 or len(lines) < 2:
@@ -250,7 +262,7 @@ def _search_plain(lines: list[str], votes: dict[str, float], text: str) -> Detec
     return Detected("search", 0.9) if deep >= 0.7 * len(paths) or len(set(paths)) <= len(paths) / 2 else None
 
 
-def _trace(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
+def _trace(lines: list[str], votes: Votes, text: str) -> Detected | None:
     if votes["frame"] < 0.3 or votes["stamp"] > 0.15:
         return None
     python = sum(line.startswith("Traceback") for line in lines)
@@ -258,7 +270,7 @@ def _trace(lines: list[str], votes: dict[str, float], text: str) -> Detected | N
     return Detected("trace", 0.95) if share >= 0.6 else None
 
 
-def _markup(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
+def _markup(lines: list[str], votes: Votes, text: str) -> Detected | None:
     start = text[:400].lstrip("\ufeff \t\r\n").lower()
     if start.startswith(("<!doctype", "<html", "<?xml", "<svg", "<rss", "<feed")):
         return Detected("html", 0.99)
@@ -273,7 +285,7 @@ def _markup(lines: list[str], votes: dict[str, float], text: str) -> Detected | 
     return Detected("html", 0.85) if votes["tag"] >= 0.6 and tags >= len(lines) else None
 
 
-def _table(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
+def _table(lines: list[str], votes: Votes, text: str) -> Detected | None:
     if len(lines) < 3:
         return None
     if sum(line.lstrip()[:1] == "|" and line.rstrip()[-1:] == "|" for line in lines) >= 0.8 * len(lines):
@@ -331,14 +343,14 @@ def _aligned(lines: list[str]) -> bool:
     return good >= max(2, 0.5 * len(head)) and sum("  " in row.strip() for row in rows) >= 0.8 * len(rows)
 
 
-def _log(lines: list[str], votes: dict[str, float], text: str) -> Detected | None:
+def _log(lines: list[str], votes: Votes, text: str) -> Detected | None:
     """Lines that begin with a time; all other logs are the business of ``_blend``."""
     if len(lines) >= 3 and votes["stamp"] >= 0.6:
         return Detected("log", 0.98)
     return None
 
 
-def _blend(lines: list[str], votes: dict[str, float], text: str) -> Detected:
+def _blend(votes: Votes) -> Detected:
     """Log, code, configuration or prose: a logistic model over the shares (``kind_weights``), fitted by ``training.kinds``."""
     scores = {kind: sum(w * x for w, x in zip(row, features(votes), strict=True)) for kind, row in WEIGHTS.items()}
     top = max(scores.values())
@@ -348,7 +360,7 @@ def _blend(lines: list[str], votes: dict[str, float], text: str) -> Detected:
     return Detected(best, round(sure, 3)) if sure >= 0.5 else Detected("prose", round(parts["prose"] / sum(parts.values()), 3))
 
 
-def features(votes: dict[str, float]) -> list[float]:
+def features(votes: Votes) -> list[float]:
     """What the logistic model sees: a constant, each share, and its square root (whether the mark occurs at all)."""
     shares = [votes[name] for name in FEATURES]
     return [1.0, *shares, *(share**0.5 for share in shares)]

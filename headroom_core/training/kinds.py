@@ -19,7 +19,7 @@ from headroom_core.evals.kinds import labelled
 
 KINDS = ("log", "code", "config", "prose")
 _PENALTY = 1e-4
-_STEPS = 4000
+_STEPS = 1500
 Floats = NDArray[np.float64]
 
 
@@ -38,7 +38,7 @@ def examples(seed: int = 3) -> Iterator[tuple[str, str, list[float]]]:
         for index, piece in enumerate(pieces):
             sample = kinds.sample(piece)
             if sample:
-                yield kind, source + ("_cut" if index else ""), kinds.features(kinds.count_marks(sample))
+                yield kind, source + ("_cut" if index else ""), kinds.features(kinds.Votes(sample))
 
 
 def fit(x: Floats, y: NDArray[np.int64], weight: Floats) -> Floats:

@@ -15,21 +15,24 @@ from headroom_core.anchors import asked
 from headroom_core.transforms._search import rank
 from headroom_core.transforms._search.grouped import group_hits, ungroup
 from headroom_core.transforms._search.hits import Hits, Line, read
+from headroom_core.transforms._search.web import pick, read_web
 from headroom_core.types import Context, Part, Rewrite
 
 __all__ = ["Search", "SearchOptions", "ungroup"]
 
 _AROUND_BEST: Final = 3  # how many of the best hits keep their context lines
 _REPEATS: Final = 3  # of one template among hits that score alike
-_FILES_NAMED: Final = 5
+_AT_LEAST: Final = 6  # hits that are kept however much weaker they are than the best
+_ALIKE: Final = 200  # characters by which hits are told alike
+_FLOOR: Final = 0.3  # of the best score; hits below it answer something else
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchOptions:
     """``share`` of the tokens to keep, within ``least`` and ``most`` tokens; ``widest`` characters of one hit."""
 
-    share: float = 0.065
-    least: int = 260
+    share: float = 0.06
+    least: int = 150
     most: int = 2400
     widest: int = 400
 
@@ -46,7 +49,8 @@ class Search:
         text = part.text
         hits = read(text)
         if hits is None:
-            return None
+            web = read_web(text) if context.strength != "lossless" else []
+            return pick(web, part, context) if web else None
         if context.strength != "lossless":
             picked = _Picking(hits, part, context, self._options).run()
             if picked is not None:
@@ -64,18 +68,24 @@ class _Picking:
         self.query = context.query
         self.options = options
         self.density = part.tokens / max(1, len(part.text))  # tokens per character
-        self.budget = self._budget(part, context)
+        self.budget = self._budget(self._shown_tokens(), context)
+        self.room = min(240, max(60, len(part.text) // 80))  # characters for the names of files left out
 
-    def _budget(self, part: Part, context: Context) -> float:
-        """Tokens for the kept hits; the line about the rest (about 60 tokens) is paid from it."""
+    def _shown_tokens(self) -> float:
+        """Tokens of all hits if each were shown at most ``widest`` characters wide: one huge line buys no budget."""
+        widest = self.options.widest
+        return self.density * sum(min(len(line.text), widest) + len(line.path) + 8 for line in self.lines)
+
+    def _budget(self, tokens: float, context: Context) -> float:
+        """Tokens for the kept hits; the line about the rest is paid from it."""
         if context.target_ratio is not None:
-            return max(40.0, context.target_ratio * part.tokens - 40)
+            return max(40.0, context.target_ratio * tokens - 60)
         options = self.options
-        return min(options.most, max(options.least, options.share * part.tokens - 60))
+        return min(options.most, max(options.least, options.share * tokens - 40))
 
     def run(self) -> Rewrite | None:
         """The kept hits and what was left out; None where all would be kept."""
-        texts = [self.lines[row].text.strip()[:4000] for row in self.rows]
+        texts = [self.lines[row].text.strip() for row in self.rows]
         paths = [self.lines[row].path for row in self.rows]
         kept = self._choose(texts, paths)
         if len(kept) >= 0.8 * len(self.rows):
@@ -90,9 +100,10 @@ class _Picking:
             if self.lines[row].mark != ":":
                 score[at] *= 0.85
         wanted = sorted((at for at, value in enumerate(score) if value > 0), key=lambda at: (-score[at], at))
+        wanted = [at for place, at in enumerate(wanted) if place < _AT_LEAST or score[at] > _FLOOR * score[wanted[0]]]
         kept: dict[int, None] = {}
         left = self.budget
-        left = self._take(rank.rare(texts)[:6], kept, left, texts, paths)
+        left = self._take(rank.rare([text[:_ALIKE] for text in texts])[:6], kept, left, texts, paths)
         left = self._take(_spread(wanted, score, texts), kept, left, texts, paths)
         if not wanted:
             left = self._take([at for at, text in enumerate(texts) if rank.notable(text)][:4], kept, left, texts, paths)
@@ -167,11 +178,22 @@ class _Picking:
                 counts[self.lines[row].path] = counts.get(self.lines[row].path, 0) + 1
         total = sum(self.lines[row].mark == ":" for row in self.rows)
         top = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        named = ", ".join(f"{_plain(path)} {count}" for path, count in top[:_FILES_NAMED])
-        more = f" and {len(top) - _FILES_NAMED} more files" if len(top) > _FILES_NAMED else ""
         if not hits:
             return f"{len(gone)} context lines"
-        return f"{hits} of {total} hits: {named}{more}"
+        return f"{hits} of {total} hits: {_named(top, self.room)}"
+
+
+def _named(counts: Sequence[tuple[str, int]], room: int) -> str:
+    """The files with most hits, as many as fit into ``room`` characters (one at least), and the number of the others."""
+    named: list[str] = []
+    for path, count in counts:
+        item = f"{_plain(path)} {count}"
+        if named and len(item) > room:
+            break
+        named.append(item)
+        room -= len(item) + 2
+    more = len(counts) - len(named)
+    return ", ".join(named) + (f" and {more} more file{'s' if more > 1 else ''}" if more else "")
 
 
 def _plain(path: str) -> str:
@@ -184,7 +206,7 @@ def _spread(wanted: Sequence[int], score: Sequence[float], texts: Sequence[str])
     seen: dict[tuple[str, float], int] = {}
     out: list[int] = []
     for at in wanted:
-        key = (re.sub(r"\d+", "0", texts[at][:200]), round(score[at], 3))
+        key = (re.sub(r"\d+", "0", texts[at][:_ALIKE]), round(score[at], 3))
         seen[key] = seen.get(key, 0) + 1
         if seen[key] <= _REPEATS:
             out.append(at)
