@@ -32,6 +32,11 @@ _GENERATED = re.compile(
 )
 
 
+def noise(path: str) -> str:
+    """``lock file`` or ``generated`` for files whose changes are only counted; empty for all others."""
+    return "lock file" if _LOCK.search(path) else "generated" if _GENERATED.search(path) else ""
+
+
 class Diff:
     """Unified, git and combined diffs."""
 
@@ -165,8 +170,8 @@ def _file(
     gone: _Gone,
     query: str | None,
 ) -> None:
-    noise = "lock file" if _LOCK.search(header.path) else "generated" if _GENERATED.search(header.path) else ""
-    if not noise or not hunks or _asks_for(query, header.path):
+    why = noise(header.path)
+    if not why or not hunks or _asks_for(query, header.path):
         out += _head(header)
         heading = ""
         for hunk in hunks:
@@ -177,7 +182,7 @@ def _file(
     added = sum(line[0] == "+" for line in changed)
     removed = len(changed) - added
     hits = [line for line in changed if named and named.search(line)][:_NAMED_LINES]
-    out.append(f"{_head(header)[-1]} ({noise}, +{added} -{removed})")
+    out.append(f"{_head(header)[-1]} ({why}, +{added} -{removed})")
     out += hits
     gone.files.append(f"+{added} -{removed} lines of {header.path}" + (f" but {len(hits)} hits" if hits else ""))
 

@@ -11,8 +11,9 @@ from headroom_core.transforms._asked import Asked, looks_like_identifier, subwor
 
 _NAMED_SHARE: Final = 0.6
 _CLASS_SHARE: Final = 0.25
-_CLASS_BYTES: Final = 6_000
-_CALLERS_SHARE: Final = 0.06
+_CLASS_BYTES: Final = 4_000
+_METHODS_SHARE: Final = 0.08
+_CALLERS_SHARE: Final = 0.04
 _CALLERS: Final = 4
 _FUZZY_SHARE: Final = 0.12
 _FUZZY: Final = 3
@@ -68,7 +69,8 @@ def _bounded(outline: Outline, named: list[int]) -> set[int]:
         symbol = outline.symbols[i]
         size = symbol.end - symbol.start
         if symbol.kind == "class" and size > max(_CLASS_SHARE * total, _CLASS_BYTES):
-            kept |= _methods(outline, i, _CLASS_SHARE * total / 2)
+            constructed = any(outline.symbols[j].parent == i for j in named)
+            kept |= set() if constructed else _methods(outline, i, _METHODS_SHARE * total)
         elif size <= room or not kept:
             kept.add(i)
             room -= size
