@@ -123,6 +123,13 @@ class Originals:
         raw = self._blobs.get(_key(namespace, "n", ref)) if is_ref(ref) else None
         return None if raw is None else raw.decode("utf-8", "surrogatepass")
 
+    def renew(self, ref: str, *, namespace: str) -> bool:
+        """Renew the life of an original without reading it; False where it is not there (any more)."""
+        if not is_ref(ref):
+            return False
+        self._blobs.touch(_key(namespace, "n", ref), ttl_s=self._note_ttl_s)
+        return self._blobs.touch(_key(namespace, "o", ref), ttl_s=self._ttl_s)
+
     def forget(self, ref: str | None = None, *, namespace: str) -> int:
         """Delete one original, or all that this namespace holds, with their notes. Returns how many originals went.
 

@@ -28,6 +28,7 @@ _HEAD = struct.Struct(">c8sIQ")  # form, generation, number of chunks, bytes
 _CHUNKS_AT_ONCE = 16
 _KEYS_AT_ONCE = 500
 _SLACK_MS = 60_000  # chunks outlive their head
+_UNNAMED_MS = 600_000  # life of chunks until a head names them: what a killed writer leaves goes by itself
 _INDEX_SLACK_S = 86_400.0  # clocks of clients differ
 _LONGEST_MS = 1 << 50
 _READ_AGAIN = 5  # times, while others replace the value
@@ -160,8 +161,11 @@ class RedisBlobs:
     def _put(self, items: Sequence[Item]) -> None:
         heads = [self._stored_chunks(item) for item in items]
         with self._client.pipeline(transaction=True) as pipe:
-            for (key, _, ttl_s), head in zip(items, heads, strict=True):
+            for key, _, _ in items:
                 pipe.getrange(_name(key), 0, _HEAD.size - 1)
+            for (key, _, ttl_s), head in zip(items, heads, strict=True):
+                for name in _chunk_names(key, head):
+                    _live(pipe, name, _milliseconds(ttl_s, _SLACK_MS))
                 pipe.set(_name(key), head, px=_milliseconds(ttl_s))
                 if not self._cluster:
                     self._note(pipe, key, ttl_s)
@@ -169,8 +173,7 @@ class RedisBlobs:
                 for key, _, ttl_s in items:
                     self._note(self._client, key, ttl_s)
             answers = pipe.execute()
-        step = len(answers) // len(items)
-        for (key, _, _), before in zip(items, answers[::step], strict=True):
+        for (key, _, _), before in zip(items, answers, strict=False):
             stale = _chunk_names(key, before)
             if stale:
                 self._client.unlink(*stale)
@@ -181,7 +184,7 @@ class RedisBlobs:
 
     def _stored_chunks(self, item: Item) -> bytes:
         """Write the chunks of a large value; returns the head that names them, or holds a small value whole."""
-        key, value, ttl_s = item
+        key, value, _ = item
         if len(value) <= _CHUNK_BYTES:
             return _WHOLE + value
         count = -(-len(value) // _CHUNK_BYTES)
@@ -192,7 +195,7 @@ class RedisBlobs:
             with self._client.pipeline(transaction=False) as pipe:
                 for number, name in group:
                     chunk = bytes(view[number * _CHUNK_BYTES : (number + 1) * _CHUNK_BYTES])
-                    pipe.set(name, chunk, px=_milliseconds(ttl_s, _SLACK_MS))
+                    pipe.set(name, chunk, px=_UNNAMED_MS)
                 pipe.execute()
         return head
 
@@ -273,7 +276,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except redis.RedisError as error:
-        said = str(error)
+        said = f"{type(error).__name__} {error}"
         remedy = next(
             (text for sign, text in _REMEDIES if sign in said), "Check that the server runs and the url is right."
         )
@@ -283,12 +286,14 @@ def _explained() -> Iterator[None]:
 
 
 _REMEDIES = (
-    ("OOM", "The server is full: raise maxmemory, give originals a shorter ttl_s, or forget what is done with."),
-    ("READONLY", "This is a replica: give the url of the master, or of Sentinel."),
+    (
+        "OutOfMemory",
+        "The server is full: raise maxmemory, give originals a shorter ttl_s, or forget what is done with.",
+    ),
+    ("ReadOnly", "This is a replica: give the url of the master, or of Sentinel."),
     ("MISCONF", "The server cannot write its snapshots: look at its log and its disk."),
-    ("NOAUTH", "The server wants a password: put it into the url."),
-    ("WRONGPASS", "The password in the url is wrong."),
-    ("NOPERM", "The account may not do this: it needs the string, sorted set and key commands on hr:*."),
+    ("Authentication", "The server wants another password: put it into the url."),
+    ("NoPermission", "The account may not do this: it needs the string, sorted set and key commands on hr:*."),
     ("Timeout", "The server is slow or away: raise timeout_s if this is normal."),
 )
 

@@ -14,7 +14,7 @@ there is such a thing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from headroom_core.ccr.blobs import delete_many, put_many
@@ -52,6 +52,50 @@ class FakeClock:
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self.now += seconds
+
+
+class FaultyBlobs:
+    """A store that fails on demand: set ``fault`` to what shall be raised, and to None when it is back.
+
+    ``before`` is called first in every operation (to block, to count, to break something in the middle).
+    """
+
+    def __init__(self, blobs: Blobs, before: Callable[[], object] = lambda: None) -> None:
+        self.blobs = blobs
+        self.before = before
+        self.fault: Exception | None = None
+        self.calls = 0
+
+    def get(self, key: str, /) -> bytes | None:
+        """Fail, or read."""
+        self._meet()
+        return self.blobs.get(key)
+
+    def put(self, key: str, value: bytes, /, *, ttl_s: float | None = None) -> None:
+        """Fail, or store."""
+        self._meet()
+        self.blobs.put(key, value, ttl_s=ttl_s)
+
+    def delete(self, key: str, /) -> None:
+        """Fail, or delete."""
+        self._meet()
+        self.blobs.delete(key)
+
+    def keys(self, prefix: str = "", /) -> Sequence[str]:
+        """Fail, or list."""
+        self._meet()
+        return self.blobs.keys(prefix)
+
+    def touch(self, key: str, /, *, ttl_s: float | None = None) -> bool:
+        """Fail, or renew."""
+        self._meet()
+        return self.blobs.touch(key, ttl_s=ttl_s)
+
+    def _meet(self) -> None:
+        self.calls += 1
+        self.before()
+        if self.fault is not None:
+            raise self.fault
 
 
 class BlobsContract:

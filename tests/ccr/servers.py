@@ -40,25 +40,15 @@ class RedisServer:
         self.program = redis_program()
         self.folder = folder
         self.settings = settings
+        self.program_settings = ["--save", ""]
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        common = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
         self.process = subprocess.Popen(
-            [
-                self.program,
-                "--port",
-                str(self.port),
-                "--bind",
-                "127.0.0.1",
-                "--dir",
-                str(self.folder),
-                "--save",
-                "",
-                *self.settings,
-            ],
-            stdout=subprocess.DEVNULL,
+            [self.program, *self.program_settings, *common, *self.settings], stdout=subprocess.DEVNULL
         )
         end = time.monotonic() + 20
         while time.monotonic() < end:
