@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .types import Image, Message, Text
+from .cache import digest
+from .types import Block, Bytes, Image, Message, Text
 
 _QUERY_CHARS = 2_000
+_MOST_BESIDE = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A block that stands where compression is allowed, the question at that place, and its number among all blocks."""
+    """A block that stands where compression is allowed, and the question at that place.
+
+    ``marked`` is the text that would hold the marker if the block were a result of ours already: its own, or for a
+    picture the text that follows it; ``beside`` are the digests of the pictures that may belong to that result.
+    """
 
     at: tuple[int, int]
     block: Text | Image
     query: str | None
+    marked: str
+    beside: tuple[str, ...]
 
 
 def candidates(messages: Sequence[Message], roles: Sequence[str], query: str | None) -> Iterator[Candidate]:
@@ -30,7 +38,7 @@ def candidates(messages: Sequence[Message], roles: Sequence[str], query: str | N
         asked = _question(message) or asked
         for b, block in enumerate(message.blocks):
             if isinstance(block, (Text, Image)) and (block.role or message.role) in roles:
-                yield Candidate((m, b), block, asked if query is None else query)
+                yield Candidate((m, b), block, asked if query is None else query, *_marked(message.blocks, b))
 
 
 def _question(message: Message) -> str | None:
@@ -43,3 +51,24 @@ def _question(message: Message) -> str | None:
         return text or None
     half = _QUERY_CHARS // 2
     return f"{text[:half]}\n{text[-half:]}"
+
+
+def beside(pictures: Sequence[Image]) -> str:
+    """One digest of the pictures that stand beside a marker; empty where there are none."""
+    data = [image.source.data if isinstance(image.source, Bytes) else repr(image.source) for image in pictures]
+    return digest(*data).hex() if data else ""
+
+
+def _marked(blocks: Sequence[Block], b: int) -> tuple[str, tuple[str, ...]]:
+    """The text that would hold the marker of a result with block ``b`` in it, and the digests of pictures before it."""
+    end = b
+    while end < len(blocks) and isinstance(blocks[end], Image):
+        end += 1
+    last = blocks[end] if end < len(blocks) else None
+    if not isinstance(last, Text):
+        return "", ()
+    start = end
+    while start > max(0, end - _MOST_BESIDE) and isinstance(blocks[start - 1], Image):
+        start -= 1
+    own = range(start, min(b, end - 1) + 1) if end > b else range(start, end + 1)
+    return last.text, tuple(beside([i for i in blocks[at:end] if isinstance(i, Image)]) for at in own)

@@ -16,7 +16,7 @@ LAYERS = [
     {"kinds", "kind_weights", "parts", "dialects", "repeats"},
     {"ccr", "kompress", "image"},
     {"transforms"},
-    {"pipeline"},
+    {"options", "flow", "pipeline"},
     {"testing", "bulk", "cli", "evals", "training", "visual_tokens"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

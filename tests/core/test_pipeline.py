@@ -202,7 +202,9 @@ def test_question_is_the_last_user_text_before_the_part() -> None:
             return None
 
     compressor = Compressor(strength="lossy", originals=None, transforms=everywhere(Asked()))
-    compressor([TOOL, {"role": "user", "content": "A?"}, {**TOOL, "content": LOG + "."}, {"role": "user", "content": "B?"}])
+    compressor(
+        [TOOL, {"role": "user", "content": "A?"}, {**TOOL, "content": LOG + "."}, {"role": "user", "content": "B?"}]
+    )
     assert asked == [None, "A?"]
 
 
@@ -211,7 +213,8 @@ def test_safe_between_threads() -> None:
     compressor = Compressor(originals=store(), retrievable=True, transforms=everywhere(Head()))
     results: list[str] = []
     threads = [
-        threading.Thread(target=lambda: results.append(compressor([TOOL], namespace="n").messages[0]["content"])) for _ in range(8)
+        threading.Thread(target=lambda: results.append(compressor([TOOL], namespace="n").messages[0]["content"]))
+        for _ in range(8)
     ]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
@@ -270,12 +273,27 @@ def test_core_messages_keep_their_place() -> None:
 def test_fingerprint_tells_options_apart() -> None:
     """Two compressors that may give other results have other fingerprints."""
     base = Compressor(originals=None, strength="lossy")
-    others = [base.with_options(target_ratio=0.5), base.with_options(min_tokens=7), base.with_options(strength="lossless")]
+    others = [
+        base.with_options(target_ratio=0.5),
+        base.with_options(min_tokens=7),
+        base.with_options(strength="lossless"),
+    ]
     assert len({base.fingerprint, *(other.fingerprint for other in others)}) == 4
     assert base.fingerprint == Compressor(originals=None, strength="lossy").fingerprint
 
 
-HEAVY = ("torch", "transformers", "onnxruntime", "PIL", "langchain_core", "llama_index", "numpy", "sqlite3", "redis", "tokenizers")
+HEAVY = (
+    "torch",
+    "transformers",
+    "onnxruntime",
+    "PIL",
+    "langchain_core",
+    "llama_index",
+    "numpy",
+    "sqlite3",
+    "redis",
+    "tokenizers",
+)
 
 
 def test_import_is_light() -> None:

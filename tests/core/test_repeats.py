@@ -39,7 +39,9 @@ def _text(seed: int = 1) -> str:
     return "\n".join(f"entry {i} holds {r.getrandbits(48):x} and {r.getrandbits(32):x}" for i in range(80))
 
 
-def _call(transform: Any, *texts: str, questions: tuple[str, ...] = ("What?",), **options: Any) -> tuple[Any, Originals]:
+def _call(
+    transform: Any, *texts: str, questions: tuple[str, ...] = ("What?",), **options: Any
+) -> tuple[Any, Originals]:
     originals = Originals(MemoryBlobs(), key=b"k" * 32)
     compressor = Compressor(
         originals=originals, retrievable=True, transforms=dict.fromkeys(KINDS, transform), strict=True, **options
