@@ -45,6 +45,7 @@ class Flow:
         return "reversible" if able else "lossless"
 
     def run(self, raws: Sequence[Any], messages: Sequence[Message], query: str | None) -> Outcome:
+        """Compress the parts of ``messages``; ``raws`` are the same messages as the caller gave them."""
         changes: list[Change] = []
         skipped: list[Skip] = []
         after: dict[int, list[Sequence[Block]]] = {}

@@ -29,7 +29,7 @@ class _Head:
 def _run(*listeners: Any) -> int:
     transforms: Any = {"log": _Head()}
     compressor = Compressor(strength="lossy", originals=None, transforms=transforms, listeners=listeners)
-    return [compressor(MESSAGES).saved for _ in range(2)][0]
+    return min(compressor(MESSAGES).saved for _ in range(2))
 
 
 def test_totals_add_up_calls() -> None:

@@ -249,7 +249,7 @@ def test_listeners_hear_of_every_call_and_cannot_break_it() -> None:
 )
 def test_bad_values_are_named_with_the_remedy(call: Any, told: str) -> None:
     """Each bad value gets a sentence that names it."""
-    with pytest.raises(InvalidInput, match=".*") as caught:
+    with pytest.raises(InvalidInput) as caught:
         call()
     assert told in str(caught.value)
 
