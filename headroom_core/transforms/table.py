@@ -1,0 +1,84 @@
+"""Tables: the header, the rows that the query asks for, what stands out, first and last; the rest as types and ranges."""
+
+from __future__ import annotations
+
+from headroom_core.anchors import Asked, asked
+from headroom_core.transforms._json.columns import Column, Columns
+from headroom_core.transforms._json.pick import pick
+from headroom_core.transforms._json.say import rows_left
+from headroom_core.transforms._json.values import Number, Value
+from headroom_core.transforms._table.read import Grid, number, read
+from headroom_core.types import Context, Part, Rewrite
+
+_SHARE, _LEAST, _MOST = 0.10, 300, 8_000
+_SMALL = 500  # tokens: a table up to this size keeps every row
+_NUMERIC = 0.8
+_EXTREMES = 4
+_MAX_CHARS = 30_000_000
+
+
+class Table:
+    """CSV, TSV, Markdown, psql and mysql boxes, columns of fixed width."""
+
+    name = "table"
+
+    def __call__(self, part: Part, context: Context, /) -> Rewrite | None:
+        """The rows that matter; None where the text is no table, or a small one."""
+        if context.strength == "lossless" or len(part.text) > _MAX_CHARS:
+            return None
+        if part.tokens <= _SMALL and context.target_ratio is None:
+            return None
+        grid = read(part.text)
+        if grid is None:
+            return None
+        wanted = asked(context.query)
+        columns = Columns([Column((name or f"column {i + 1}",), _values(grid, i)) for i, name in enumerate(grid.names)])
+        records: list[Value] = [
+            dict(zip(grid.names, row, strict=True)) for row in zip(*[c.values for c in columns.columns], strict=True)
+        ]
+        per_char = context.count(part.text[:20_000]) / max(1, len(part.text[:20_000]))
+        fixed = sum(len(line) + 1 for line in (*grid.tight_head, *grid.tail)) * per_char
+        budget = (
+            context.target_ratio * part.tokens
+            if context.target_ratio
+            else min(max(_SHARE * part.tokens, _LEAST), _MOST)
+        )
+        picked = pick(
+            records, columns, wanted, lambda row: (len(grid.tight[row]) + 1) * per_char, max(budget - fixed, 80)
+        )
+        return _rewrite(grid, columns, sorted({*picked.rows, *_extremes(columns, wanted)}), wanted)
+
+
+def _values(grid: Grid, at: int) -> list[Value]:
+    """A column's cells: numbers where nearly all are, None for empty cells, else strings."""
+    cells = [row[at] for row in grid.cells]
+    literals = [number(cell) for cell in cells]
+    filled = sum(1 for cell in cells if cell.strip())
+    if filled and sum(x is not None for x in literals) >= _NUMERIC * filled:
+        return [
+            Number(literal) if literal is not None else (cell.strip() or None)
+            for literal, cell in zip(literals, cells, strict=True)
+        ]
+    return [cell.strip() or None for cell in cells]
+
+
+def _extremes(columns: Columns, wanted: Asked) -> set[int]:
+    """For a question of more or less, the rows with the largest and smallest numbers of the columns in question."""
+    if not wanted.totals:
+        return set()
+    numeric = [c for c in columns.columns if any(type(value) is Number for value in c.values)]
+    named = [c for c in numeric if any(word in c.name.lower() or c.name.lower() in word for word in wanted.words)]
+    found: set[int] = set()
+    for column in (named or numeric)[:_EXTREMES]:
+        rows = [(float(value), row) for row, value in enumerate(column.values) if type(value) is Number]
+        found |= {max(rows)[1], min(rows)[1]}
+    return found
+
+
+def _rewrite(grid: Grid, columns: Columns, kept: list[int], wanted: Asked) -> Rewrite | None:
+    here = set(kept)
+    left = [row for row in range(len(grid.rows)) if row not in here]
+    if not left:
+        return None
+    text = "\n".join([*grid.tight_head, *(grid.tight[row] for row in kept), *grid.tail])
+    return Rewrite.of(text, rows_left(len(grid.rows), left, columns.columns, wanted.totals))
