@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from headroom_core import settings
@@ -11,10 +11,14 @@ from headroom_core.ccr.retrieve import Retrieved, answer, retrieve
 from headroom_core.errors import HeadroomError, StoreError
 from headroom_core.outcome import Outcome
 from headroom_core.pipeline import Compressor
-from headroom_core.types import Change
+from headroom_core.tokens.text import estimate
+from headroom_core.types import Change, Skip
 
 Note = dict[str, Any]
 """What calls saved: integers and mappings of integers only, so that two notes add up key by key."""
+
+EVENT: Final = "headroom_compression"
+"""Name of the event that carries the note of a request to callback handlers."""
 
 _EMERGENCY_RATIO: Final = 0.05
 _EMERGENCY_MIN_TOKENS: Final = 64
@@ -67,7 +71,8 @@ def harder(compressor: Compressor) -> Compressor:
 
 def note(outcome: Outcome) -> Note:
     """The sums of a call over the parts that may be compressed, and what was saved by kind and by tool."""
-    before = sum(entry.part.tokens for entry in (*outcome.changes, *outcome.skipped))
+    entries: tuple[Change | Skip, ...] = (*outcome.changes, *outcome.skipped)
+    before = sum(entry.part.tokens for entry in entries)
     made: Note = {
         "original_tokens": before,
         "compressed_tokens": before if outcome.audited else before - outcome.saved,
@@ -79,6 +84,13 @@ def note(outcome: Outcome) -> Note:
         made |= {"by_kind": _grouped(outcome.changes, lambda change: change.part.kind)}
         made |= {"by_tool": _grouped(outcome.changes, lambda change: change.part.block.tool or "-")}
     return made
+
+
+def retrieval_note(content: Any) -> Note:
+    """What one retrieval brought back into the context; a picture counts by its text only."""
+    blocks = [content] if isinstance(content, str) else content
+    texts = [block if isinstance(block, str) else block.get("text", "") for block in blocks]
+    return {"retrievals": 1, "retrieved_tokens": sum(map(estimate, texts))}
 
 
 def add_notes(*notes: Mapping[str, Any] | None) -> Note:
@@ -93,7 +105,7 @@ def add_notes(*notes: Mapping[str, Any] | None) -> Note:
     return total
 
 
-def _grouped(changes: Iterable[Change], label: Any) -> dict[str, int]:
+def _grouped(changes: Iterable[Change], label: Callable[[Change], str]) -> dict[str, int]:
     """Tokens saved under each label, in order of first appearance."""
     sums: dict[str, int] = {}
     for change in changes:

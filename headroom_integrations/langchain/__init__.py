@@ -1,10 +1,10 @@
 """Headroom for LangChain and LangGraph.
 
-    HeadroomMiddleware           for agents made by ``create_agent``
-    HeadroomChatModel            around any chat model
-    HeadroomDocumentCompressor   for what a retriever finds
-    HeadroomCallbackHandler      counts what was saved
-    retrieve_tool                the tool by which a model reads what was left out
+HeadroomMiddleware           for agents made by ``create_agent``
+HeadroomChatModel            around any chat model
+HeadroomDocumentCompressor   for what a retriever finds
+HeadroomCallbackHandler      counts what was saved
+retrieve_tool                the tool by which a model reads what was left out
 """
 
 from __future__ import annotations
@@ -33,13 +33,11 @@ if TYPE_CHECKING:
     from .policy import ToolPolicy as ToolPolicy
     from .retrieve import HeadroomRetrieveTool as HeadroomRetrieveTool
     from .retrieve import retrieve_tool as retrieve_tool
-    from .store import GraphBlobs as GraphBlobs
     from .store import HeadroomByteStore as HeadroomByteStore
-    from .store import KeyValueBlobs as KeyValueBlobs
+    from .store import originals_in as originals_in
 
 _HOMES = {
     "AsyncHeadroomCallbackHandler": "callbacks",
-    "GraphBlobs": "store",
     "HeadroomByteStore": "store",
     "HeadroomCallbackHandler": "callbacks",
     "HeadroomChatModel": "chat_model",
@@ -48,18 +46,17 @@ _HOMES = {
     "HeadroomMiddleware": "middleware",
     "HeadroomRetrieveTool": "retrieve",
     "HeadroomRetriever": "documents",
-    "KeyValueBlobs": "store",
     "ToolPolicy": "policy",
     "compress_messages": "graph",
     "compress_tool_node": "graph",
     "keep": "messages",
+    "originals_in": "store",
     "pre_model_hook": "graph",
     "retrieve_tool": "retrieve",
 }
 
 __all__ = [
     "AsyncHeadroomCallbackHandler",
-    "GraphBlobs",
     "HeadroomByteStore",
     "HeadroomCallbackHandler",
     "HeadroomChatModel",
@@ -68,11 +65,11 @@ __all__ = [
     "HeadroomMiddleware",
     "HeadroomRetrieveTool",
     "HeadroomRetriever",
-    "KeyValueBlobs",
     "ToolPolicy",
     "compress_messages",
     "compress_tool_node",
     "keep",
+    "originals_in",
     "pre_model_hook",
     "retrieve_tool",
 ]

@@ -12,9 +12,16 @@ from langchain_core.runnables.fallbacks import RunnableWithFallbacks
 STRUCTURED: Final = "headroom_structured"
 """Call argument by which a chain of ``with_structured_output`` says what it is."""
 
-_FORMATS: Final = ("response_format", "response_schema", "response_json_schema", "output_format", "format", "guided_json")
+_FORMATS: Final = (
+    "response_format",
+    "response_schema",
+    "response_json_schema",
+    "output_format",
+    "format",
+    "guided_json",
+)
 _NESTED_FORMATS: Final = ("output_config", "text")
-_FREE_CHOICES: Final = (None, "auto", {}, {"type": "auto"})
+_FREE_CHOICES: Final[tuple[Any, ...]] = (None, "auto", {}, {"type": "auto"})
 
 
 def restricted(arguments: Mapping[str, Any]) -> bool:
@@ -39,7 +46,9 @@ def tool_name(tool: Any) -> str | None:
         return getattr(tool, "name", None)
     if isinstance(tool.get("name"), str):
         return str(tool["name"])
-    inner = next((tool[key] for key in ("function", "toolSpec") if isinstance(tool.get(key), Mapping)), {})
+    inner: Mapping[str, Any] = next(
+        (tool[key] for key in ("function", "toolSpec") if isinstance(tool.get(key), Mapping)), {}
+    )
     return inner.get("name")
 
 

@@ -10,52 +10,34 @@ from typing import Any, Final, Literal
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.exceptions import ContextOverflowError
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
-from langchain_core.runnables.config import ensure_config
-from langchain_core.tools import BaseTool
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from langchain_core.runnables import Runnable, RunnableBinding
+from pydantic import Field, PrivateAttr, field_validator
 
 from headroom_core.ccr.retrieve import TOOL_NAME
-from headroom_core.errors import InvalidInput
 from headroom_core.pipeline import Compressor
 from headroom_core.types import Strength
 from headroom_integrations._bridge import Note, can_mark, harder, namespace_for, note
 from headroom_integrations.langchain.binding import STRUCTURED, rebind, restricted, tool_name
+from headroom_integrations.langchain.delegate import THREAD, DelegatingChatModel
 from headroom_integrations.langchain.messages import from_core, to_core
 from headroom_integrations.langchain.retrieve import HeadroomRetrieveTool, retrieve_tool
 from headroom_integrations.langchain.rounds import Round, Told, Turn, with_retrievals
 
-_THREAD: Final = "headroom_thread"
-"""Call argument that carries the thread of the config to where the request is made."""
-
-_OWN_ARGUMENTS: Final = (STRUCTURED, _THREAD)
-_INHERITED: Final = (
-    "cache",
-    "callbacks",
-    "custom_get_token_ids",
-    "disable_streaming",
-    "metadata",
-    "output_version",
-    "profile",
-    "rate_limiter",
-    "tags",
-    "verbose",
-)
+_OWN_ARGUMENTS: Final = (STRUCTURED, THREAD)
 
 
-class HeadroomChatModel(BaseChatModel):
+class HeadroomChatModel(DelegatingChatModel):
     """A chat model that compresses what it sends.
 
     ``inner`` is any chat model. ``retrieval`` says who answers when the model asks for an original: ``"auto"``, this
     wrapper does (in calls that force a tool or a structured output nothing can be asked for, so those are compressed
     without loss only); ``"caller"``, the caller binds ``retrieve_tool()`` and runs it; ``"off"``, nobody, so only
-    lossless forms go out. ``namespace`` says whose originals these are; by default the ``thread_id`` of the config
-    decides, then the compressor's own. ``max_rounds`` bounds the retrievals that one call may make.
+    lossless forms go out. ``namespace`` says whose originals these are; without one the compressor's own decides,
+    then the ``thread_id`` of the config. ``max_rounds`` bounds how often one call may go back for originals.
     """
 
-    inner: BaseChatModel
     compressor: Compressor = Field(default_factory=Compressor, exclude=True, repr=False)
     retrieval: Literal["auto", "caller", "off"] = "auto"
     namespace: str | None = None
@@ -64,29 +46,10 @@ class HeadroomChatModel(BaseChatModel):
     _offer: dict[str, Any] | None = PrivateAttr(default=None)
     _escalated: Compressor | None = PrivateAttr(default=None)
 
-    @field_validator("inner", mode="before")
-    @classmethod
-    def _is_model(cls, inner: Any) -> Any:
-        if isinstance(inner, Runnable) and not isinstance(inner, BaseChatModel):
-            raise InvalidInput(
-                f"inner is a {type(inner).__name__}, not a chat model; use HeadroomChatModel.wrap(...), which keeps what "
-                "is bound to the model in it, or HeadroomMiddleware, which works with any model of an agent"
-            )
-        return inner
-
     @field_validator("compressor", mode="before")
     @classmethod
     def _or_default(cls, compressor: Any) -> Any:
         return Compressor() if compressor is None else compressor
-
-    @model_validator(mode="before")
-    @classmethod
-    def _inherit(cls, values: Any) -> Any:
-        """Settings of the inner model that LangChain reads from the model that is called, which is now this one."""
-        inner = values.get("inner") if isinstance(values, dict) else None
-        if not isinstance(inner, BaseChatModel):
-            return values
-        return {**{name: getattr(inner, name) for name in _INHERITED}, **values}
 
     @classmethod
     def wrap(cls, chain: Any, **options: Any) -> Any:
@@ -205,7 +168,7 @@ class HeadroomChatModel(BaseChatModel):
     def _turn(self, messages: Sequence[BaseMessage], kwargs: Mapping[str, Any]) -> Turn:
         """What goes to the provider: the compressed conversation, and the arguments with the retrieve tool in them."""
         arguments = {key: value for key, value in kwargs.items() if key not in _OWN_ARGUMENTS}
-        namespace = namespace_for(self.compressor, self.namespace, kwargs.get(_THREAD))
+        namespace = namespace_for(self.compressor, self.namespace, kwargs.get(THREAD))
         marks, offer = self._marks(kwargs)
         answer = self.retrieve_tool().answering(namespace) if offer else None
         if offer:
@@ -283,54 +246,7 @@ class HeadroomChatModel(BaseChatModel):
         other._offer = None
         return other
 
-    # ------------------------------------------------------------------ the thread of the conversation
-    def invoke(
-        self, input: LanguageModelInput, config: RunnableConfig | None = None, *, stop: list[str] | None = None, **kwargs: Any
-    ) -> AIMessage:
-        return super().invoke(input, config, stop=stop, **self._threaded(config, kwargs))
-
-    async def ainvoke(
-        self, input: LanguageModelInput, config: RunnableConfig | None = None, *, stop: list[str] | None = None, **kwargs: Any
-    ) -> AIMessage:
-        return await super().ainvoke(input, config, stop=stop, **self._threaded(config, kwargs))
-
-    def stream(
-        self, input: LanguageModelInput, config: RunnableConfig | None = None, *, stop: list[str] | None = None, **kwargs: Any
-    ) -> Iterator[AIMessageChunk]:
-        yield from super().stream(input, config, stop=stop, **self._threaded(config, kwargs))
-
-    async def astream(
-        self, input: LanguageModelInput, config: RunnableConfig | None = None, *, stop: list[str] | None = None, **kwargs: Any
-    ) -> AsyncIterator[AIMessageChunk]:
-        async for chunk in super().astream(input, config, stop=stop, **self._threaded(config, kwargs)):
-            yield chunk
-
-    def _chat_model_stream_v3(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        return super()._chat_model_stream_v3(input, config, **self._threaded(config, kwargs))
-
-    async def _achat_model_stream_v3(
-        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Any:
-        return await super()._achat_model_stream_v3(input, config, **self._threaded(config, kwargs))
-
-    def _threaded(self, config: RunnableConfig | None, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The arguments with the thread of the config, which LangChain does not hand down to the request."""
-        thread = (ensure_config(config).get("configurable") or {}).get("thread_id")
-        return kwargs if self.namespace or not thread else {_THREAD: str(thread), **kwargs}
-
-    # ------------------------------------------------------------------ what LangChain asks of a model
-    def _should_stream(self, *, async_api: bool, run_manager: Any = None, **kwargs: Any) -> bool:
-        asked = self.inner._should_stream(async_api=async_api, run_manager=run_manager, **kwargs)
-        return asked and not self._streaming_disabled(**kwargs)
-
-    def _should_use_protocol_streaming(self, *, async_api: bool, run_manager: Any = None, **kwargs: Any) -> bool:
-        asked = self.inner._should_use_protocol_streaming(async_api=async_api, run_manager=run_manager, **kwargs)
-        return asked and not self._streaming_disabled(**kwargs)
-
-    @property
-    def _llm_type(self) -> str:
-        return self.inner._llm_type
-
+    # ------------------------------------------------------------------ what makes it another model
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
         return {**self.inner._identifying_params, "headroom": self._fingerprint}
@@ -345,20 +261,6 @@ class HeadroomChatModel(BaseChatModel):
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         return f"{self.inner._get_llm_string(stop=stop, **kwargs)}---headroom={self._fingerprint}"
 
-    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> Any:
-        return self.inner._get_ls_params(stop=stop, **kwargs)
-
-    def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None], /) -> dict[str, Any]:
-        return self.inner._combine_llm_outputs(llm_outputs)
-
-    def get_token_ids(self, text: str) -> list[int]:
-        """Token ids by the inner model's tokenizer."""
-        return self.inner.get_token_ids(text)
-
-    def get_num_tokens(self, text: str) -> int:
-        """Tokens of a text by the inner model's count."""
-        return self.inner.get_num_tokens(text)
-
     def get_num_tokens_from_messages(
         self, messages: list[BaseMessage], tools: Sequence[Any] | None = None, **kwargs: Any
     ) -> int:
@@ -367,11 +269,6 @@ class HeadroomChatModel(BaseChatModel):
         if tools is None:
             return self.inner.get_num_tokens_from_messages(sent, **kwargs)
         return self.inner.get_num_tokens_from_messages(sent, tools=tools, **kwargs)
-
-    @property
-    def model_name(self) -> str | None:
-        """The inner model's name, where code looks at it to see what the model can do."""
-        return getattr(self.inner, "model_name", None) or getattr(self.inner, "model", None)
 
 
 def _manager(function: Callable[..., Any], run_manager: Any) -> dict[str, Any]:
@@ -394,6 +291,3 @@ def _streams_strings(inner: BaseChatModel, kwargs: Mapping[str, Any]) -> bool:
     thinking = kwargs.get("thinking") or getattr(inner, "thinking", None) or {}
     edits = kwargs.get("context_management") or getattr(inner, "context_management", None)
     return inner._llm_type == "anthropic-chat" and thinking.get("type") in (None, "disabled") and not edits
-
-
-__all__ = ["BaseTool", "HeadroomChatModel"]

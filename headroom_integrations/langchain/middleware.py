@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from langchain.agents.middleware.types import (
     AgentMiddleware,
@@ -27,14 +27,11 @@ from typing_extensions import NotRequired
 from headroom_core.ccr.retrieve import TOOL_NAME
 from headroom_core.errors import InvalidInput
 from headroom_core.pipeline import Compressor
-from headroom_integrations._bridge import Note, add_notes, can_mark
+from headroom_integrations._bridge import EVENT, Note, add_notes, can_mark
 from headroom_integrations.langchain.binding import tool_name
 from headroom_integrations.langchain.messages import annotated, note_of
 from headroom_integrations.langchain.policy import Rules, ToolPolicy
 from headroom_integrations.langchain.retrieve import HeadroomRetrieveTool, Namespace, retrieve_tool, settled_namespace
-
-EVENT: Final = "headroom_compression"
-"""Name of the custom event that carries the sums of a model request to callback handlers."""
 
 ToolResult = ToolMessage | Command[Any]
 Response = ModelResponse[Any] | AIMessage | ExtendedModelResponse[Any]
@@ -92,13 +89,15 @@ class HeadroomMiddleware(AgentMiddleware[HeadroomState, Any, Any]):
     # ------------------------------------------------------------------ tool results
     def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolResult]) -> ToolResult:
         """The tool's result, compressed before it enters the state."""
-        return self._arrived(request, handler(request))
+        arrived: ToolResult = self._arrived(request, handler(request))
+        return arrived
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[ToolResult]]
     ) -> ToolResult:
         """As ``wrap_tool_call``."""
-        return await asyncio.to_thread(self._arrived, request, await handler(request))
+        arrived: ToolResult = await asyncio.to_thread(self._arrived, request, await handler(request))
+        return arrived
 
     def _arrived(self, request: ToolCallRequest, result: Any) -> Any:
         if not self._persist or request.tool_call["name"] == TOOL_NAME:
@@ -107,7 +106,7 @@ class HeadroomMiddleware(AgentMiddleware[HeadroomState, Any, Any]):
         config = getattr(request.runtime, "config", None) or ensure_config()
         return self._compressed_result(result, asked, request.tool_call["name"], self._space(config))
 
-    def _compressed_result(self, result: Any, asked: list[BaseMessage], tool: str, namespace: str) -> Any:
+    def _compressed_result(self, result: Any, asked: Sequence[BaseMessage], tool: str, namespace: str) -> Any:
         """A tool message, a command that holds some, or a list of both, each compressed; else the same object."""
         if isinstance(result, ToolMessage):
             return self._compressed_message(result, asked, tool, namespace)
@@ -122,13 +121,15 @@ class HeadroomMiddleware(AgentMiddleware[HeadroomState, Any, Any]):
                 return Command(graph=result.graph, update=update, resume=result.resume, goto=result.goto)
         return result
 
-    def _compressed_update(self, update: Any, asked: list[BaseMessage], tool: str, namespace: str) -> Any:
+    def _compressed_update(self, update: Any, asked: Sequence[BaseMessage], tool: str, namespace: str) -> Any:
         if not isinstance(update, Mapping):
             return self._compressed_result(update, asked, tool, namespace)
         made = {key: self._compressed_result(value, asked, tool, namespace) for key, value in update.items()}
         return made if any(made[key] is not update[key] for key in made) else update
 
-    def _compressed_message(self, message: ToolMessage, asked: list[BaseMessage], tool: str, namespace: str) -> ToolMessage:
+    def _compressed_message(
+        self, message: ToolMessage, asked: Sequence[BaseMessage], tool: str, namespace: str
+    ) -> ToolMessage:
         named = message if message.name else message.model_copy(update={"name": tool})
         sent, sums = self._rules.apply([*asked, named], namespace=namespace, marks=self._marks)
         made = sent[-1]
@@ -219,8 +220,8 @@ def _persisted(messages: Sequence[BaseMessage]) -> Note:
     """What was saved when results that are in this request entered the state."""
     sums = add_notes(*(note_of(message) for message in messages if isinstance(message, ToolMessage)))
     saved = sums.pop("saved", 0)
-    grouped = {key: sums[key] for key in ("by_kind", "by_tool") if key in sums}
-    return {"original_tokens": saved, "saved": saved, **grouped} if saved else {}
+    grouped: Note = {key: sums[key] for key in ("by_kind", "by_tool") if key in sums}
+    return grouped | {"original_tokens": saved, "saved": saved} if saved else {}
 
 
 def _free(tool_choice: Any) -> bool:

@@ -42,13 +42,17 @@ class HeadroomRetrieveTool(BaseTool):
     name: str = TOOL_NAME
     description: str = tool_schema()["description"]
     args_schema: ArgsSchema | None = Field(
-        default_factory=lambda: {key: value for key, value in tool_schema().items() if key not in ("title", "description")}
+        default_factory=lambda: {
+            key: value for key, value in tool_schema().items() if key not in ("title", "description")
+        }
     )
     response_format: Literal["content", "content_and_artifact"] = "content"
     compressor: Compressor = Field(default_factory=Compressor, exclude=True, repr=False)
     namespace: Any = Field(default=None, exclude=True)
 
-    def _run(self, config: RunnableConfig, run_manager: CallbackManagerForToolRun | None = None, **arguments: Any) -> Content:
+    def _run(
+        self, config: RunnableConfig, run_manager: CallbackManagerForToolRun | None = None, **arguments: Any
+    ) -> Content:
         return self.answering(settled_namespace(self.compressor, self.namespace, config))(arguments)
 
     def answering(self, namespace: str) -> Callable[[Mapping[str, Any]], Content]:

@@ -15,7 +15,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 
 from headroom_core.ccr.retrieve import TOOL_NAME
-from headroom_integrations._bridge import Note, add_notes
+from headroom_integrations._bridge import Note, add_notes, retrieval_note
 from headroom_integrations.langchain.messages import NOTE, annotated, note_of
 from headroom_integrations.langchain.retrieve import Content
 
@@ -86,8 +86,9 @@ class Turn:
     def _answered(self, call: Mapping[str, Any]) -> ToolMessage:
         if self.rounds_left == 0 or self.answer is None:
             return _reply(call, _LIMIT)
-        self.note = add_notes(self.note, {"retrievals": 1})
-        return _reply(call, self.answer(call["args"] if isinstance(call["args"], dict) else {}))
+        content = self.answer(call["args"] if isinstance(call["args"], dict) else {})
+        self.note = add_notes(self.note, retrieval_note(content))
+        return _reply(call, content)
 
     def _finished(self, result: ChatResult, message: AIMessage | None = None) -> ChatResult:
         generations = list(result.generations)
@@ -224,7 +225,9 @@ class Told:
         return {key: value for key, value in said.items() if key not in self._earlier_keys or key in _MERGED_ONCE}
 
 
-def with_retrievals(messages: Sequence[BaseMessage], answer: Callable[[Mapping[str, Any]], Content]) -> list[BaseMessage]:
+def with_retrievals(
+    messages: Sequence[BaseMessage], answer: Callable[[Mapping[str, Any]], Content]
+) -> list[BaseMessage]:
     """The conversation as the provider saw it: retrievals beside the caller's own calls, with their answers."""
     full: list[BaseMessage] = []
     for message in messages:

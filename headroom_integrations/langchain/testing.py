@@ -8,7 +8,8 @@ from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolCallChunk
+from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -64,9 +65,8 @@ class ScriptedChatModel(BaseChatModel):
                 yield ChatGenerationChunk(message=AIMessageChunk(content=f"{word} "))
         for index, call in enumerate(message.tool_calls):
             arguments = json.dumps(call["args"])
-            begin = {"name": call["name"], "args": arguments[:3], "id": call["id"], "index": index}
-            yield _call_chunk(begin)
-            yield _call_chunk({"name": None, "args": arguments[3:], "id": None, "index": index})
+            yield _call_chunk(tool_call_chunk(name=call["name"], args=arguments[:3], id=call["id"], index=index))
+            yield _call_chunk(tool_call_chunk(args=arguments[3:], index=index))
         last = AIMessageChunk(content="", usage_metadata=message.usage_metadata, chunk_position="last")
         yield ChatGenerationChunk(message=last, generation_info={"finish_reason": "stop"})
 
@@ -79,5 +79,5 @@ class ScriptedChatModel(BaseChatModel):
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
 
 
-def _call_chunk(call: dict[str, Any]) -> ChatGenerationChunk:
+def _call_chunk(call: ToolCallChunk) -> ChatGenerationChunk:
     return ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[call]))

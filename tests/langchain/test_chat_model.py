@@ -22,11 +22,10 @@ from pydantic import BaseModel
 
 from headroom_integrations.langchain import HeadroomChatModel
 from headroom_integrations.langchain.testing import ScriptedChatModel
-
-from ..servers.anthropic import AnthropicServer
-from ..servers.loopback import Loopback, Reply
-from ..servers.openai import OpenAIServer
-from .conftest import ROWS, TEXT, FirstRows, conversation, make_compressor, ref_in
+from tests.langchain.conftest import ROWS, TEXT, FirstRows, conversation, make_compressor, ref_in
+from tests.servers.anthropic import AnthropicServer
+from tests.servers.loopback import Loopback, Reply
+from tests.servers.openai import OpenAIServer
 
 
 class Joke(BaseModel):
@@ -63,7 +62,9 @@ def server(provider: str) -> Iterator[Loopback]:
 def client(server: Loopback, **parameters: Any) -> Any:
     """The provider's own client, talking to the loopback server."""
     if isinstance(server, OpenAIServer):
-        return ChatOpenAI(model="gpt-4o", api_key="k", base_url=server.base_url, stream_usage=True, max_retries=0, **parameters)
+        return ChatOpenAI(
+            model="gpt-4o", api_key="k", base_url=server.base_url, stream_usage=True, max_retries=0, **parameters
+        )
     return ChatAnthropic(model="claude-sonnet-4-6", api_key="k", base_url=server.url, max_retries=0, **parameters)
 
 
@@ -111,7 +112,11 @@ PATHS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "batch": lambda m, x, c: m.batch([x], c)[0],
     "abatch": lambda m, x, c: wait(m.abatch([x], c))[0],
     "generate": lambda m, x, c: m.generate([x], callbacks=c["callbacks"]).generations[0][0].message,
-    "events v2": lambda m, x, c: [e["data"]["output"] for e in wait(collected(m.astream_events(x, c, version="v2"))) if e["event"] == "on_chat_model_end"][0],
+    "events v2": lambda m, x, c: [
+        e["data"]["output"]
+        for e in wait(collected(m.astream_events(x, c, version="v2")))
+        if e["event"] == "on_chat_model_end"
+    ][0],
     "bound tools": lambda m, x, c: m.bind_tools([users, other]).invoke(x, c),
     "bound argument": lambda m, x, c: m.bind(stop=["x"]).invoke(x, c),
     "config": lambda m, x, c: m.with_config(tags=["t"]).invoke(x, c),
@@ -184,18 +189,29 @@ def test_disabled_streaming_is_honoured(server: Loopback) -> None:
 def test_streamed_text_has_the_type_that_the_bare_model_streams(server: Loopback) -> None:
     """Offering our tool must not turn ChatAnthropic's text chunks into blocks."""
     bare = [type(chunk.content) for chunk in client(server).stream("hi")]
-    ours = [type(chunk.content) for chunk in HeadroomChatModel(inner=client(server), compressor=make_compressor()).stream("hi")]
+    ours = [
+        type(chunk.content)
+        for chunk in HeadroomChatModel(inner=client(server), compressor=make_compressor()).stream("hi")
+    ]
     assert set(ours) == set(bare) == {str}
 
 
-METHODS = [("openai", "function_calling"), ("openai", "json_mode"), ("openai", "json_schema"), ("anthropic", "function_calling"), ("anthropic", "json_schema")]
+METHODS = [
+    ("openai", "function_calling"),
+    ("openai", "json_mode"),
+    ("openai", "json_schema"),
+    ("anthropic", "function_calling"),
+    ("anthropic", "json_schema"),
+]
 
 
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
 @pytest.mark.parametrize("path", ["invoke", "ainvoke", "stream", "astream"])
 @pytest.mark.parametrize("include_raw", [False, True])
 @pytest.mark.parametrize(("provider", "method"), METHODS)
-def test_structured_output_is_lossless_and_keeps_its_method(provider: str, method: str, include_raw: bool, path: str, server: Loopback) -> None:
+def test_structured_output_is_lossless_and_keeps_its_method(
+    provider: str, method: str, include_raw: bool, path: str, server: Loopback
+) -> None:
     """Every method sends what the bare model sends, with the tool result re-encoded without loss and no tool of ours."""
     bare = client(server).with_structured_output(Joke, method=method, include_raw=include_raw)
     model = HeadroomChatModel(inner=client(server), compressor=make_compressor())
@@ -310,7 +326,9 @@ def test_parallel_retrievals(server: Loopback) -> None:
 
     def both(body: dict[str, Any]) -> Reply:
         ref = ref_in(_flat(body))
-        return Reply(calls=[("headroom_retrieve", {"ref": ref, "rows": "3"}), ("headroom_retrieve", {"ref": ref, "rows": "4"})])
+        return Reply(
+            calls=[("headroom_retrieve", {"ref": ref, "rows": "3"}), ("headroom_retrieve", {"ref": ref, "rows": "4"})]
+        )
 
     server.script = [both, Reply("done")]
     out = HeadroomChatModel(inner=client(server), compressor=make_compressor()).invoke(conversation())
@@ -446,7 +464,9 @@ def test_cache_keys_know_the_compressor(server: Loopback) -> None:
     """A cache answers the same model and compressor, never one with other options; a hit sends nothing."""
     cache = InMemoryCache()
     options = [{}, {"target_ratio": 0.5}]
-    models = [HeadroomChatModel(inner=client(server, cache=cache), compressor=make_compressor(**each)) for each in options]
+    models = [
+        HeadroomChatModel(inner=client(server, cache=cache), compressor=make_compressor(**each)) for each in options
+    ]
     models.append(HeadroomChatModel(inner=client(server, cache=cache), compressor=make_compressor(), retrieval="off"))
     for model in models:
         model.invoke(conversation())
@@ -519,8 +539,14 @@ def test_bindings_are_unwrapped_and_kept(server: Loopback) -> None:
 def refusal(provider: str) -> Reply:
     """The error by which the provider says that a request is too long."""
     if provider == "openai":
-        return Reply(status=400, error={"message": "too long", "code": "context_length_exceeded", "type": "invalid_request_error"})
-    return Reply(status=400, error={"type": "invalid_request_error", "message": "prompt is too long: 250000 tokens > 200000 maximum"})
+        return Reply(
+            status=400,
+            error={"message": "too long", "code": "context_length_exceeded", "type": "invalid_request_error"},
+        )
+    return Reply(
+        status=400,
+        error={"type": "invalid_request_error", "message": "prompt is too long: 250000 tokens > 200000 maximum"},
+    )
 
 
 @pytest.mark.parametrize("path", ["invoke", "ainvoke", "stream", "astream"])

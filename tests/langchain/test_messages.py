@@ -19,8 +19,7 @@ from langchain_core.messages import (
 from headroom_core import Compressor
 from headroom_integrations.langchain import keep
 from headroom_integrations.langchain.messages import from_core, to_core
-
-from .conftest import ROWS, TEXT, conversation, make_compressor
+from tests.langchain.conftest import ROWS, TEXT, conversation, make_compressor
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 FORMS = [
@@ -39,7 +38,13 @@ FORMS = [
     [{"type": "media", "mime_type": "image/png", "data": PNG}],
     [{"image": {"format": "png", "source": {"bytes": b"\x89PNG"}}}],
     [{"type": "file", "base64": "JVBERi0=", "mime_type": "application/pdf"}],
-    [{"type": "document", "source": {"type": "text", "data": "x", "media_type": "text/plain"}, "citations": {"enabled": True}}],
+    [
+        {
+            "type": "document",
+            "source": {"type": "text", "data": "x", "media_type": "text/plain"},
+            "citations": {"enabled": True},
+        }
+    ],
     [{"type": "thinking", "thinking": "hm", "signature": "sig"}, {"type": "redacted_thinking", "data": "x"}],
     [{"type": "reasoning", "summary": [], "encrypted_content": "x"}],
     [{"type": "tool_use", "id": "c", "name": "f", "input": {}}],
@@ -62,7 +67,9 @@ KINDS = [
 @pytest.mark.parametrize("form", FORMS, ids=str)
 def test_small_messages_come_back_as_the_same_objects(kind, form, compressor: Compressor) -> None:
     """Whatever the type, role and content form: what was not compressed is the same object, unchanged inside."""
-    message = kind(copy.deepcopy(form), id="m1", additional_kwargs={"reasoning": "r"}, response_metadata={"id": "resp_1"})
+    message = kind(
+        copy.deepcopy(form), id="m1", additional_kwargs={"reasoning": "r"}, response_metadata={"id": "resp_1"}
+    )
     before = message.model_dump()
     read = to_core([message])
     out = from_core([message], read, compressor(read, retrievable=True))
@@ -81,7 +88,13 @@ def test_a_compressed_message_keeps_every_other_field(compressor: Compressor) ->
     """Only content changes: id, name, artifact, status, additional_kwargs and response_metadata stay."""
     messages = conversation()
     messages[2] = ToolMessage(
-        TEXT, tool_call_id="call_1", id="t1", name="users", artifact={"raw": ROWS}, additional_kwargs={"a": 1}, response_metadata={"b": 2}
+        TEXT,
+        tool_call_id="call_1",
+        id="t1",
+        name="users",
+        artifact={"raw": ROWS},
+        additional_kwargs={"a": 1},
+        response_metadata={"b": 2},
     )
     read = to_core(messages)
     out = from_core(messages, read, compressor(read, retrievable=True))
@@ -96,7 +109,10 @@ def test_a_compressed_message_keeps_every_other_field(compressor: Compressor) ->
 
 def test_blocks_keep_their_unknown_keys(compressor: Compressor) -> None:
     """A compressed block stays in its dialect, with its cache mark and ids; its neighbours are the same objects."""
-    blocks = [{"type": "text", "text": TEXT, "cache_control": {"type": "ephemeral"}, "id": "b1"}, {"type": "unheard_of", "x": 1}]
+    blocks = [
+        {"type": "text", "text": TEXT, "cache_control": {"type": "ephemeral"}, "id": "b1"},
+        {"type": "unheard_of", "x": 1},
+    ]
     messages = conversation()
     messages[2] = ToolMessage(blocks, tool_call_id="call_1")
     read = to_core(messages)
@@ -134,7 +150,10 @@ def test_tool_results_inside_user_messages_are_found(compressor: Compressor) -> 
     """Anthropic's own form of a tool result is one, wherever it stands."""
     messages = [
         HumanMessage("q"),
-        AIMessage([{"type": "tool_use", "id": "c", "name": "users", "input": {}}], tool_calls=[{"name": "users", "args": {}, "id": "c"}]),
+        AIMessage(
+            [{"type": "tool_use", "id": "c", "name": "users", "input": {}}],
+            tool_calls=[{"name": "users", "args": {}, "id": "c"}],
+        ),
         HumanMessage([{"type": "tool_result", "tool_use_id": "c", "content": [{"type": "text", "text": TEXT}]}]),
     ]
     read = to_core(messages)

@@ -18,8 +18,7 @@ from langgraph.types import Command
 from headroom_core.errors import InvalidInput
 from headroom_integrations.langchain import HeadroomMiddleware, ToolPolicy, retrieve_tool
 from headroom_integrations.langchain.testing import ScriptedChatModel
-
-from .conftest import ROWS, TEXT, FirstRows, make_compressor, ref_in
+from tests.langchain.conftest import ROWS, TEXT, FirstRows, make_compressor, ref_in
 
 
 @tool
@@ -39,7 +38,9 @@ def call(name: str, call_id: str = "c1", **arguments: Any) -> AIMessage:
 
 
 def last_ref(messages: list[Any]) -> str:
-    return ref_in(next(m.content for m in reversed(messages) if isinstance(m, ToolMessage) and 'ref="' in str(m.content)))
+    return ref_in(
+        next(m.content for m in reversed(messages) if isinstance(m, ToolMessage) and 'ref="' in str(m.content))
+    )
 
 
 def looks_up(messages: list[Any]) -> AIMessage:
@@ -93,7 +94,10 @@ def test_request_work_is_remembered(first_rows: FirstRows) -> None:
     """The same conversation again costs no transform: decisions are memoised by content."""
     model = ScriptedChatModel(script=[call("users", page=1), AIMessage("a"), AIMessage("b"), AIMessage("c")])
     agent = create_agent(
-        model, [users], middleware=[HeadroomMiddleware(make_compressor(first_rows), persist=False)], checkpointer=InMemorySaver()
+        model,
+        [users],
+        middleware=[HeadroomMiddleware(make_compressor(first_rows), persist=False)],
+        checkpointer=InMemorySaver(),
     )
     config = {"configurable": {"thread_id": "t"}}
     agent.invoke({"messages": [HumanMessage("q")]}, config)
@@ -159,7 +163,9 @@ class _Request:
 def test_any_form_of_state_will_do(state: Any) -> None:
     """A graph's state is a list, a mapping or an object, with or without messages."""
     message = ToolMessage(TEXT, tool_call_id="c1")
-    out = HeadroomMiddleware(make_compressor()).wrap_tool_call(_Request(call("users").tool_calls[0], state), lambda r: message)
+    out = HeadroomMiddleware(make_compressor()).wrap_tool_call(
+        _Request(call("users").tool_calls[0], state), lambda r: message
+    )
     assert "118 of 120 rows" in out.content
 
 
@@ -216,7 +222,11 @@ def test_policies_per_tool() -> None:
     calls = [{"name": name, "args": {}, "id": name} for name in names]
     results = [ToolMessage(text(name), tool_call_id=name) for name in names]
     sent: list[Any] = []
-    request = ModelRequest(model=ScriptedChatModel(script=[AIMessage("x")]), messages=[HumanMessage("q"), AIMessage("", tool_calls=calls), *results], tools=[])
+    request = ModelRequest(
+        model=ScriptedChatModel(script=[AIMessage("x")]),
+        messages=[HumanMessage("q"), AIMessage("", tool_calls=calls), *results],
+        tools=[],
+    )
     middleware.wrap_model_call(request, lambda r: sent.append(r) or AIMessage("done"))
     assert [m.content for m in sent[0].messages[2:]] == [result(name).content for name in names]
 
@@ -354,7 +364,9 @@ def test_the_kill_switch(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_messages_no_trouble() -> None:
     """An empty conversation passes."""
     middleware = HeadroomMiddleware(make_compressor())
-    request = ModelRequest(model=ScriptedChatModel(script=[AIMessage("x")]), messages=[], tools=[middleware.retrieve_tool])
+    request = ModelRequest(
+        model=ScriptedChatModel(script=[AIMessage("x")]), messages=[], tools=[middleware.retrieve_tool]
+    )
     sent: list[Any] = []
     middleware.wrap_model_call(request, lambda r: sent.append(r) or AIMessage("done"))
     assert sent == [request]

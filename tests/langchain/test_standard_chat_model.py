@@ -18,11 +18,10 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from headroom_integrations.langchain import HeadroomChatModel
-
-from ..servers.anthropic import AnthropicServer
-from ..servers.loopback import Loopback
-from ..servers.openai import OpenAIServer
-from .conftest import make_compressor
+from tests.langchain.conftest import make_compressor
+from tests.servers.anthropic import AnthropicServer
+from tests.servers.loopback import Loopback
+from tests.servers.openai import OpenAIServer
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:OpenAI may require a filename"),
@@ -99,7 +98,11 @@ def wrapped(client: type[BaseChatModel]) -> type[BaseChatModel]:
 
     class Wrapped(HeadroomChatModel):
         def __init__(self, **parameters: Any) -> None:
-            own = {name: parameters.pop(name) for name in HeadroomChatModel.model_fields if name in parameters and name not in client.model_fields}
+            own = {
+                name: parameters.pop(name)
+                for name in HeadroomChatModel.model_fields
+                if name in parameters and name not in client.model_fields
+            }
             super().__init__(**{"inner": client(**parameters), "compressor": make_compressor(), **own})
 
     return Wrapped
@@ -136,5 +139,9 @@ class TestAnthropic(WithAnthropic, ChatModelIntegrationTests):
 class TestAnthropicUnit(WithAnthropic, ChatModelUnitTests):
     chat_model_class = property(lambda self: wrapped(ChatAnthropic))  # type: ignore[assignment]
     init_from_env_params = property(  # type: ignore[assignment]
-        lambda self: ({"ANTHROPIC_API_KEY": "from-env"}, {"model": "claude-sonnet-4-6"}, {"model_name": "claude-sonnet-4-6"})
+        lambda self: (
+            {"ANTHROPIC_API_KEY": "from-env"},
+            {"model": "claude-sonnet-4-6"},
+            {"model_name": "claude-sonnet-4-6"},
+        )
     )

@@ -19,7 +19,9 @@ _USAGE = {"input_tokens": 15, "output_tokens": 5}
 @cache
 def _adapter(streams: bool) -> tuple[TypeAdapter[Any], frozenset[str]]:
     kind = params.MessageCreateParamsStreaming if streams else params.MessageCreateParamsNonStreaming
-    return TypeAdapter(kind), frozenset(kind.__annotations__) | frozenset(params.MessageCreateParamsBase.__annotations__)
+    return TypeAdapter(kind), frozenset(kind.__annotations__) | frozenset(
+        params.MessageCreateParamsBase.__annotations__
+    )
 
 
 @cache
@@ -85,7 +87,9 @@ class AnthropicServer(Loopback):
         yield _event({"type": "message_start", "message": start})
         for at, block in enumerate(_blocks(self, reply)):
             if block["type"] == "text":
-                yield _event({"type": "content_block_start", "index": at, "content_block": {"type": "text", "text": ""}})
+                yield _event(
+                    {"type": "content_block_start", "index": at, "content_block": {"type": "text", "text": ""}}
+                )
                 deltas = [{"type": "text_delta", "text": word} for word in words(block["text"])]
             else:
                 yield _event({"type": "content_block_start", "index": at, "content_block": {**block, "input": {}}})
@@ -95,7 +99,9 @@ class AnthropicServer(Loopback):
                 yield _event({"type": "content_block_delta", "index": at, "delta": delta})
             yield _event({"type": "content_block_stop", "index": at})
         reason = "tool_use" if reply.calls else "end_turn"
-        yield _event({"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": None}, "usage": _USAGE})
+        yield _event(
+            {"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": None}, "usage": _USAGE}
+        )
         yield _event({"type": "message_stop"})
 
 

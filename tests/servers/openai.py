@@ -20,7 +20,9 @@ _USAGE = {"prompt_tokens": 15, "completion_tokens": 5, "total_tokens": 20}
 @cache
 def _adapter(streams: bool) -> tuple[TypeAdapter[Any], frozenset[str]]:
     kind = params.CompletionCreateParamsStreaming if streams else params.CompletionCreateParamsNonStreaming
-    return TypeAdapter(kind), frozenset(kind.__annotations__) | frozenset(params.CompletionCreateParamsBase.__annotations__)
+    return TypeAdapter(kind), frozenset(kind.__annotations__) | frozenset(
+        params.CompletionCreateParamsBase.__annotations__
+    )
 
 
 class OpenAIServer(Loopback):
@@ -55,14 +57,23 @@ class OpenAIServer(Loopback):
         named = choice["function"]["name"] if isinstance(choice, dict) else None
         schema = form.get("json_schema", {}).get("schema") if form.get("type") == "json_schema" else None
         forced = choice == "required" or named is not None
-        return Asked(_text(last["content"]), last["role"], tools, forced, named, schema, form.get("type") == "json_object")
+        return Asked(
+            _text(last["content"]), last["role"], tools, forced, named, schema, form.get("type") == "json_object"
+        )
 
     def whole(self, body: dict[str, Any], reply: Reply) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": reply.text or None}
         if reply.calls:
             message["tool_calls"] = [_call(self, at, call) for at, call in enumerate(reply.calls)]
         choice = {"index": 0, "message": message, "finish_reason": _reason(reply), "logprobs": None}
-        made = {"id": f"chatcmpl-{len(self.bodies)}", "object": "chat.completion", "created": 1, "model": body["model"], "choices": [choice], "usage": _USAGE}
+        made = {
+            "id": f"chatcmpl-{len(self.bodies)}",
+            "object": "chat.completion",
+            "created": 1,
+            "model": body["model"],
+            "choices": [choice],
+            "usage": _USAGE,
+        }
         return ChatCompletion.model_validate(made).model_dump(exclude_none=True) | {"choices": [choice]}
 
     def events(self, body: dict[str, Any], reply: Reply) -> Iterator[str]:
@@ -70,7 +81,14 @@ class OpenAIServer(Loopback):
 
         def event(delta: dict[str, Any] | None, reason: str | None = None, usage: Any = None) -> str:
             choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": reason}]
-            made = {"id": f"chatcmpl-{number}", "object": "chat.completion.chunk", "created": 1, "model": body["model"], "choices": choices, "usage": usage}
+            made = {
+                "id": f"chatcmpl-{number}",
+                "object": "chat.completion.chunk",
+                "created": 1,
+                "model": body["model"],
+                "choices": choices,
+                "usage": usage,
+            }
             return f"data: {json.dumps(ChatCompletionChunk.model_validate(made).model_dump(), ensure_ascii=False)}\n\n"
 
         yield event({"role": "assistant", "content": ""})
