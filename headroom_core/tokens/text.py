@@ -12,13 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from headroom_core.errors import InvalidInput, MissingExtra
+from headroom_core.tokens.estimate import estimate
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+__all__ = ["MARGIN", "Counter", "counter", "encoding", "estimate"]
 
 MARGIN = 0.02
 """Law 2 under the estimate: a rewrite must be smaller by this share of the original, else the original goes out."""
@@ -30,7 +29,6 @@ _ENCODINGS = {
     "r50k": "r50k_base",
 }
 _URL = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"
-_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,45 +43,6 @@ class Counter:
         return self.count(text)
 
 
-def estimate(text: str) -> int:
-    """Estimated o200k tokens of a text. Lone surrogates count as their three bytes."""
-    if not text:
-        return 0
-    import numpy as np
-
-    table = _pairs()
-    data = np.frombuffer(text.encode("utf-8", "surrogatepass").translate(_classes()), np.uint8)
-    total = int(table[data[0]])
-    for start in range(0, len(data) - 1, _BLOCK):
-        block = data[start : start + _BLOCK + 1].astype(np.uint16)
-        total += int(table[block[:-1] * np.uint16(64) + block[1:]].sum(dtype=np.int64))
-    return max(1, round(total / 255))
-
-
-@lru_cache(1)
-def _pairs() -> NDArray[np.uint8]:
-    import numpy as np
-
-    return np.frombuffer(Path(__file__).with_name("pairs.bin").read_bytes(), np.uint8)
-
-
-@lru_cache(1)
-def _classes() -> bytes:
-    """Byte -> class: letters by themselves, digits together, punctuation by its habits, UTF-8 bytes by script."""
-    table = [50] * 256
-    for index, byte in enumerate(b"abcdefghijklmnopqrstuvwxyz"):
-        table[byte] = 1 + index
-    groups = [b"AEIOU", b"STR", b"NLM", b"CPD", b"BFGH", b"KVWY", b"JQXZ", b"0123456789", b" ", b"\n\r", b"\t", b"_",
-              b"/\\", b".", b"-", b"\"'`", b"=", b",;", b"({[", b")}]", b":", b"<>", b"*#+~^|"]  # fmt: skip
-    for index, group in enumerate(groups):
-        for byte in group:
-            table[byte] = 27 + index
-    scripts = [0x80, 0xC0, 0xC4, 0xCE, 0xD0, 0xD6, 0xE0, 0xE2, 0xE3, 0xE4, 0xEA, 0xEE, 0xF0, 0x100]
-    for index, (low, high) in enumerate(zip(scripts, scripts[1:], strict=False)):
-        table[low:high] = [51 + index] * (high - low)
-    return bytes(table)
-
-
 _ESTIMATE = Counter("estimate", MARGIN, estimate)
 
 
@@ -95,42 +54,43 @@ def counter(which: str | Callable[[str], int] = "estimate") -> Counter:
         return Counter(getattr(which, "name", None) or getattr(which, "__name__", "custom"), 0.0, which)
     if which == "estimate":
         return _ESTIMATE
-    encoding = _ENCODINGS.get(which.removesuffix("_base"))
-    if encoding is None:
+    name = _ENCODINGS.get(which.removesuffix("_base"))
+    if name is None:
         known = ", ".join(["estimate", *_ENCODINGS])
         raise InvalidInput(f"No token counter is named {which!r}. Use one of {known}, or give a callable.")
-    return _exact(encoding)
+    return _exact(name)
 
 
 @lru_cache(8)
-def _exact(encoding: str) -> Counter:
+def _exact(name: str) -> Counter:
     """An exact counter through tiktoken; reads its file from disk only."""
-    if importlib.util.find_spec("tiktoken") is None:
-        raise MissingExtra("tiktoken", "all")
-    model = _load(encoding)
+    model = encoding(name)
 
     def count(text: str) -> int:
         return len(model.encode_ordinary(text))
 
-    return Counter(encoding.removesuffix("_base"), 0.0, count)
+    return Counter(name.removesuffix("_base"), 0.0, count)
 
 
-def _load(encoding: str) -> Any:
-    """The tiktoken encoding, read from a folder that already holds its file."""
-    file = hashlib.sha1(_URL.format(encoding).encode()).hexdigest()
+def encoding(name: str) -> Any:
+    """The tiktoken encoding, read from a folder that already holds its file; nothing is ever downloaded."""
+    if importlib.util.find_spec("tiktoken") is None:
+        raise MissingExtra("tiktoken", "all")
+    file = hashlib.sha1(_URL.format(name).encode(), usedforsecurity=False).hexdigest()
     folders = [os.environ.get("TIKTOKEN_CACHE_DIR"), os.environ.get("DATA_GYM_CACHE_DIR"), *_bundled()]
     folder = next((f for f in folders if f and (Path(f) / file).is_file()), None)
     if folder is None:
         raise InvalidInput(
-            f"The file of {encoding} is not on this machine and nothing is downloaded. Put it as {file} into a folder and "
-            "set TIKTOKEN_CACHE_DIR to it, install llama-index-core (which ships it), or use counter='estimate'."
+            f"The file of {name} is not on this machine and nothing is downloaded. Put it as {file} into a folder and "
+            "set TIKTOKEN_CACHE_DIR to it, install llama-index-core (which ships o200k and cl100k), or use "
+            "counter='estimate'."
         )
     import tiktoken
 
     before = os.environ.get("TIKTOKEN_CACHE_DIR")
     os.environ["TIKTOKEN_CACHE_DIR"] = folder  # tiktoken takes its folder from nowhere else
     try:
-        return tiktoken.get_encoding(encoding)
+        return tiktoken.get_encoding(name)
     finally:
         if before is None:
             del os.environ["TIKTOKEN_CACHE_DIR"]

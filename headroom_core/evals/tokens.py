@@ -1,0 +1,94 @@
+"""The token estimate measured against o200k: error by kind, and the margin that law 2 needs.
+
+Run: ``python -m headroom_core.evals.tokens``. Texts are those of ``evals.kinds`` (the data files, files and outputs of
+this machine), messages of programs in some 30 languages, and our own rewrites of them.
+"""
+
+from __future__ import annotations
+
+import gettext
+import random
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from headroom_core.evals.kinds import labelled
+from headroom_core.tokens.text import counter, estimate
+
+_LONGEST = 16_000
+_LEAST = 200
+
+
+def texts(seed: int = 1) -> Iterator[tuple[str, str, str]]:
+    """(kind, source, text), each cut to a random stretch of at most 16,000 characters."""
+    r = random.Random(seed)
+    for kind, source, text in [*labelled(seed), *foreign()]:
+        start = r.randrange(len(text) - _LONGEST) if len(text) > _LONGEST else 0
+        yield kind, source, text[start : start + _LONGEST].encode("utf-8", "ignore").decode()
+
+
+def foreign() -> Iterator[tuple[str, str, str]]:
+    """Translated messages of an editor that many Linux machines have."""
+    for file in sorted(Path("/usr/share/vim").glob("*/lang/*/LC_MESSAGES/*.mo")):
+        with file.open("rb") as opened:
+            messages = gettext.GNUTranslations(opened)._catalog.values()  # type: ignore[attr-defined]
+        text = "\n".join(sorted(str(message) for message in messages))
+        for start in range(0, len(text), 20_000):
+            yield "foreign", file.parts[-3], text[start : start + 20_000]
+
+
+def rewrites() -> Iterator[tuple[str, str, str]]:
+    """(kind, original, rewritten) for a sample of texts, lossless and lossy, as the pipeline's transforms make them."""
+    from headroom_core.transforms import transform_for
+    from headroom_core.types import Context, Part, Strength, Text
+
+    r = random.Random(2)
+    strengths: tuple[Strength, ...] = ("lossless", "lossy")
+    for kind, _, text in texts():
+        if r.random() > 0.12 or kind in ("prose", "foreign"):
+            continue
+        try:
+            transform = transform_for(kind)  # type: ignore[arg-type]
+        except ModuleNotFoundError:
+            continue
+        part = Part((0, 0), kind, Text(text), estimate(text))  # type: ignore[arg-type]
+        for strength in strengths:
+            rewrite = transform(part, Context(estimate, query="Why did it fail?", strength=strength)) if transform else None
+            if rewrite is not None:
+                yield kind, text, rewrite.text
+
+
+def main() -> None:
+    """Print the error by kind, then how far estimated and real savings differ."""
+    exact = counter("o200k")
+    errors: dict[str, list[float]] = defaultdict(list)
+    size, spent = 0, 0.0
+    for kind, _, text in texts():
+        real = exact(text)
+        if real < _LEAST:
+            continue
+        start = time.perf_counter()
+        guess = estimate(text)
+        spent += time.perf_counter() - start
+        size += len(text)
+        errors[kind].append(guess / real - 1)
+    print("kind      texts   mean %   p95 |error| %   largest %")
+    for kind, found in sorted(errors.items()):
+        values = np.array(found)
+        print(f"{kind:8s} {len(values):6d} {100 * values.mean():8.2f} {100 * np.quantile(abs(values), 0.95):12.2f} {100 * abs(values).max():12.1f}")
+    print(f"{1e9 * spent / size:.1f} ns per character")
+    gaps = []
+    for _, original, rewritten in rewrites():
+        before, after = exact(original), exact(rewritten)
+        gaps.append(((estimate(original) - estimate(rewritten)) - (before - after)) / before)
+    if gaps:
+        values = np.array(gaps)
+        print(f"{len(values)} rewrites: estimated saving minus real saving, share of the original: "
+              f"p50 {np.quantile(values, 0.5):.4f} p99 {np.quantile(values, 0.99):.4f} p99.9 {np.quantile(values, 0.999):.4f}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
