@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from json.decoder import scanstring
 from typing import Any
 
-_DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, strict=False)
 _SPACE = re.compile(r"[ \t\r\n]*")
 _START = re.compile(r"(?:^|(?<=[\s:=]))[ \t]*(?=[\[{])", re.MULTILINE)
 _INTRODUCTION = 1_000  # characters in which the JSON must begin
@@ -126,7 +125,7 @@ def _member(text: str, at: int, key: str) -> _Span:
     found: _Span | None = None
     at = _skip(text, at + 1)
     while text[at] != "}":
-        name, at = scanstring(text, at + 1, False)
+        name, at = _DECODER.raw_decode(text, at)
         at = _skip(text, _skip(text, at) + 1)
         end = _end(text, at)
         if name == key:

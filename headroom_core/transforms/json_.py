@@ -27,6 +27,7 @@ class Json:
     name = "json"
 
     def __call__(self, part: Part, context: Context, /) -> Rewrite | None:
+        """Tables without loss; where loss is allowed and the document is large, its rows that matter."""
         try:
             introduction, value = _load(part.text)
             found = _lossy(value, part, context, introduction) if context.strength != "lossless" else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from headroom_core.transforms._json.values import Value
@@ -123,7 +124,7 @@ def _mark_odd(objects: list[Value], keys: list[str], shapes: Counter[KeyPath], t
     wrong = set()
     for shape in shapes:
         places = [place[key] for key in shape]
-        if any(one > two for one, two in zip(places, places[1:], strict=False)):
+        if any(one > two for one, two in pairwise(places)):
             wrong.add(shape)
     if wrong:
         table.odd.update(at for at, row in enumerate(objects) if row is not MISSING and tuple(row) in wrong)

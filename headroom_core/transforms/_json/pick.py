@@ -52,7 +52,9 @@ def pick(
     named = _named(columns, texts, wanted, keys)
     spent = 0.0
     best = max(named, default=0.0)
-    asked_for = sorted((row for row, score in enumerate(named) if score >= 0.55 * best > 0), key=lambda row: (-named[row], row))
+    asked_for = sorted(
+        (row for row, score in enumerate(named) if score >= 0.55 * best > 0), key=lambda row: (-named[row], row)
+    )
     for row in asked_for:
         if spent + cost(row) > 2 * budget and len(taken) >= _NAMED_FEW:
             break
@@ -131,7 +133,9 @@ def _named(columns: Columns | None, texts: list[str], wanted: Asked, keys: list[
         _named_cells(keys, rest, exact, hits)
     for piece in wanted.exact:
         if len(piece) > 2:
-            hits.setdefault(piece, set()).update(at for at, text in enumerate(texts) if piece in text and stands_in(piece, text))
+            hits.setdefault(piece, set()).update(
+                at for at, text in enumerate(texts) if piece in text and stands_in(piece, text)
+            )
     for piece in sorted(hits):
         found = hits[piece]
         if 0 < len(found) < max(2, total // 3):
@@ -234,4 +238,3 @@ def _examples(rows: list[Value]) -> list[int]:
         shapes.setdefault(shape, at)
         counts[shape] += 1
     return [shapes[shape] for shape, _ in counts.most_common(8)]
-

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
-from json.decoder import scanstring
 
 from headroom_core.transforms._json.columns import MISSING, KeyPath
 from headroom_core.transforms._json.values import Lines, NotJson, Number, Value
 from headroom_core.transforms._json.write import write
 
+_STRINGS = json.JSONDecoder()
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?").fullmatch
 _BARE = re.compile(r'[^,{}\[\]"\\\n]+')
 _NAME = re.compile(r"[\w$@*/+. -]+")
@@ -78,8 +79,8 @@ def _value(text: str, at: int, string: bool = False) -> tuple[Value, int]:
 
 
 def _quoted(text: str, at: int) -> tuple[str, int]:
-    value, end = scanstring(text, at + 1, True)
-    return value, end
+    value, end = _STRINGS.raw_decode(text, at)
+    return str(value), end
 
 
 def _array(text: str, at: int) -> tuple[list[Value], int]:

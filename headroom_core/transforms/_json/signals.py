@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import isfinite, log, log2
 
 from headroom_core.transforms._json.columns import MISSING, Column
@@ -102,7 +103,9 @@ def _lists(values: list[Value], at: int) -> list[Signal]:
     keyed: dict[str, list[dict[Hashable, None]]] = {}
     for row, value in enumerate(values):
         for name, elements in _elements(value).items():
-            keyed.setdefault(name, [{} for _ in values])[row] = elements
+            if name not in keyed:
+                keyed[name] = [{}] * len(values)
+            keyed[name][row] = elements
         if len(keyed) > _MOST_KEYS:
             break
     for name, sets in keyed.items():
@@ -185,7 +188,7 @@ def _numbers(values: list[Value], at: Hashable) -> list[Signal]:
     if min(numbers, default=0.0) < 0:
         found += _rare([type(value) is Number and value[0] == "-" for value in values], (at, "sign"))
     if len(numbers) >= 12:
-        steps = [abs(two - one) for one, two in zip(numbers, numbers[1:], strict=False)]
+        steps = [abs(two - one) for one, two in pairwise(numbers)]
         jumps = _far(rows[1:], steps, (at, "jump"), above=True)
         known = {signal.row for signal in found}
         found += [s for s in jumps if s.row not in known and s.row - 1 not in known]

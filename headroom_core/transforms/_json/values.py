@@ -40,9 +40,7 @@ def _constant(name: str) -> Value:
     raise NotJson(f"{name} is no JSON number")
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=_constant
-)
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=_constant)
 _NEW_LINE = re.compile(r"\r?\n")
 
 

@@ -21,6 +21,8 @@ _WHOLE = 4_000  # characters of a string in a row that the query names
 _SAMPLE = 24  # rows that tell a column's mean length
 _WIDE = 250  # tokens of a row from which it is wide
 _FEW_ADDRESSES = 4
+_MAP, _SCALAR_MAP = 16, 64  # keys from which an object of alike values is a map
+_TEXT_LINES = 20
 _SHAPED = 5  # lines from which a string in a row is more than a sentence
 
 
@@ -44,12 +46,19 @@ class View:
         if self.size(value) <= max(budget, _SMALL):
             return value
         if kind is dict:
-            alike = len(value) >= 2 * _FEWEST and all(type(row) is dict for row in value.values())
-            return self._rows(list(value.values()), budget, path, keys=list(value)) if alike else self._dict(value, budget, path)
+            if _is_map(value):
+                return self._rows(list(value.values()), budget, path, keys=list(value))
+            return self._dict(value, budget, path)
+        if len(value) >= _TEXT_LINES and all(type(row) is str for row in value):
+            shorter = self._part("\n".join(value), path)
+            if shorter is not None:
+                return list(shorter.split("\n"))
         if len(value) >= _FEWEST:
             return self._rows(value, budget, path)
         shares = self._shares([self.size(item) for item in value], budget)
-        return [self.shrink(item, share, f"{path}/{at}") for at, (item, share) in enumerate(zip(value, shares, strict=True))]
+        return [
+            self.shrink(item, share, f"{path}/{at}") for at, (item, share) in enumerate(zip(value, shares, strict=True))
+        ]
 
     def size(self, value: Value) -> float:
         """Tokens of a value, about; long arrays by a sample."""
@@ -63,7 +72,9 @@ class View:
         return [size if size <= _SMALL else rest * size / large for size in sizes]
 
     def _dict(self, value: dict[str, Value], budget: float, path: str) -> Value:
-        heads = {name: _names(value, item) for name, item in value.items() if type(item) is list and len(item) >= _FEWEST}
+        heads = {
+            name: _names(value, item) for name, item in value.items() if type(item) is list and len(item) >= _FEWEST
+        }
         known = {head for head, names in heads.values() if names}  # a kept table has its own head
         members = {name: item for name, item in value.items() if name not in known}
         shares = self._shares([self.size(item) for item in members.values()], budget)
@@ -99,8 +110,7 @@ class View:
         share = budget / max(1, len(picked.rows))
         some = [without(rows[at], hidden) for at in picked.rows]
         kept = [
-            self._row(row, at in picked.named, share, f"{path}/{at}")
-            for at, row in zip(picked.rows, some, strict=True)
+            self._row(row, at in picked.named, share, f"{path}/{at}") for at, row in zip(picked.rows, some, strict=True)
         ]
         return Kept(len(rows), picked.rows, kept, [keys[at] for at in picked.rows] if keys is not None else None)
 
@@ -189,13 +199,23 @@ class View:
         return cost
 
 
+def _is_map(value: dict[str, Value]) -> bool:
+    """Are the keys names of alike things, rather than fields of one thing?"""
+    kinds = set(map(type, value.values()))
+    if len(kinds) != 1:
+        return False
+    return len(value) >= (_MAP if kinds == {dict} else _SCALAR_MAP)
+
+
 def addresses(values: list[Value]) -> bool:
     """Are all of these long addresses at the same place (or absent)?"""
     first = next((value for value in values if type(value) is str), None)
     if first is None or "://" not in first[:12]:
         return False
     start = first[:14]
-    return all(value is MISSING or value is None or (type(value) is str and value.startswith(start)) for value in values)
+    return all(
+        value is MISSING or value is None or (type(value) is str and value.startswith(start)) for value in values
+    )
 
 
 def said_in(name: str, query: str) -> bool:
@@ -208,9 +228,7 @@ def without(row: Value, hidden: set[KeyPath], path: KeyPath = ()) -> Value:
     """A copy of the row without these paths."""
     if not hidden or type(row) is not dict:
         return row
-    return {
-        name: without(item, hidden, (*path, name)) for name, item in row.items() if (*path, name) not in hidden
-    }
+    return {name: without(item, hidden, (*path, name)) for name, item in row.items() if (*path, name) not in hidden}
 
 
 def _mean_length(column: Column) -> float:

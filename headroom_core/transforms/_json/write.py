@@ -177,7 +177,9 @@ def _bare_strings(values: list[Value], texts: list[str], absent: str) -> list[st
     """Where all values are strings and some look like numbers, the type in the head saves their quotes."""
     if any(type(value) is not str and value is not MISSING for value in values):
         return None
-    if not any(text[:1] == '"' and value is not MISSING and _LITERAL(value) for value, text in zip(values, texts, strict=True)):
+    if not any(
+        text[:1] == '"' and value is not MISSING and _LITERAL(value) for value, text in zip(values, texts, strict=True)
+    ):
         return None
     return [absent if value is MISSING else value if _BARE(value) else quoted(value) for value in values]
 
