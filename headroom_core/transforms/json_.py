@@ -18,6 +18,7 @@ _SMALL = 800  # tokens: a part up to this size keeps everything
 _SMALL_TABLE = 700  # tokens: so does one whose compact form is no larger
 _SHARE, _SHARE_BEYOND, _BEND = 0.10, 0.03, 2_500  # tokens of a selection: a tenth, of long documents less
 _LEAST, _MOST = 450, 16_000
+_COMPACT = ("{", "[", "ndjson[")
 _MAP = 16  # keys from which an object looks like a map
 
 
@@ -52,20 +53,31 @@ def _lossy(value: Value, part: Part, context: Context, introduction: str) -> Rew
     return Rewrite.of(introduction + text, "; ".join(view.notes))
 
 
+def _document(text: str) -> Value:
+    """The value of a text that is one document."""
+    try:
+        return parse(text)
+    except NotJson as error:
+        if not text.startswith(_COMPACT):
+            raise
+        try:
+            return read(text)
+        except NotJson:
+            raise error from None
+
+
 def _load(text: str) -> tuple[str, Value]:
     """A short introduction (mostly empty) and the document behind it."""
     try:
-        return "", parse(text)
+        return "", _document(text)
     except NotJson as error:
         for start in body_starts(text):
-            if start and text[:start].strip():
+            if text[:start].strip():
                 try:
                     return text[:start], parse(text[start:])
                 except NotJson:
                     continue
-        if "twice" in str(error):
-            raise
-    return "", read(text)
+        raise error from None
 
 
 def _lossless(value: Value, text: str, introduction: str) -> Rewrite | None:
@@ -100,12 +112,12 @@ def _encodable(text: str) -> bool:
 
 def to_json(text: str) -> str:
     """Minified JSON of a document in JSON, NDJSON or the compact form; number literals and key order as they stand."""
-    return _to_json(_load(text)[1])
+    return _to_json(_document(text))
 
 
 def decode(text: str) -> Any:
     """The plain Python value of a document in JSON, NDJSON (a list) or the compact form. ``NotJson`` for other texts."""
-    value = _load(text)[1]
+    value = _document(text)
     return json.loads(_to_json(list(value) if type(value) is Lines else value))
 
 
