@@ -24,6 +24,7 @@ _EXIF_ORIENTATION = 0x0112
 _MIME = {"PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
 _MIME |= {"BMP": "image/bmp", "TIFF": "image/tiff"}
 _SAME_MIME = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
+_DAMAGED = (OSError, ValueError, SyntaxError, IndexError, EOFError, struct.error)
 _HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis"}
 
 
@@ -88,10 +89,11 @@ def decode(data: bytes, mime: str | None = None) -> Picture | Unusable:
     image = _open(data)
     if isinstance(image, Unusable):
         return image
-    refused = _refuse_by_shape(image) or _refuse_by_content(image, data)
-    if refused is not None:
-        return refused
-    flat = _load(image)
+    try:
+        refused = _refuse_by_shape(image) or _refuse_by_content(image, data)
+        flat = refused or _load(image)
+    except _DAMAGED as error:
+        return Unusable(f"truncated or damaged: {type(error).__name__}")
     if isinstance(flat, Unusable):
         return flat
     found = _MIME.get(image.format or "", "")
@@ -133,7 +135,7 @@ def _open(data: bytes) -> PilImage | Unusable:
             return Image.open(io.BytesIO(data))
     except Image.DecompressionBombError:
         return Unusable("decompression bomb: far more pixels than bytes suggest")
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, struct.error) as error:
+    except (UnidentifiedImageError, *_DAMAGED) as error:
         return Unusable(f"not readable: {type(error).__name__}")
 
 
@@ -162,10 +164,7 @@ def _refuse_by_content(image: PilImage, data: bytes) -> Unusable | None:
 
 def _load(image: PilImage) -> PilImage | Unusable:
     """The pixels, flattened to RGB or grey; translucent pictures are refused, opaque alpha channels are dropped."""
-    try:
-        image.load()
-    except (OSError, ValueError, SyntaxError, struct.error, IndexError) as error:
-        return Unusable(f"truncated or damaged: {type(error).__name__}")
+    image.load()
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         lowest = rgba.getchannel("A").getextrema()[0]

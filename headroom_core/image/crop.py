@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING
 
+from ..tokens.profiles import Profile
 from .asked import asked_rows
+from .downscale import Plan, shrink
 from .layout import Row, around
 from .ocr import Box
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
 
+_LINE = 4
+_SCALE = 0.9
+_LEGIBLE = 24.0
 _SIZE_WORDS = r"(?:very |far |upper |lower )?"
 _VERTICAL = {"top": "top", "upper": "top", "uppermost": "top", "topmost": "top", "header": "top", "heading": "top",
              "bottom": "bottom", "lower": "bottom", "lowest": "bottom", "footer": "bottom", "last": "bottom"}  # fmt: skip
@@ -149,6 +155,19 @@ def salient(image: PilImage, *, share: float = 0.95) -> Box | None:
     return box if covered <= 0.7 else None
 
 
+def sized(region: Region, rows: Sequence[Row], size: tuple[int, int], profile: Profile, detail: str | None = None) -> Plan:
+    """The size at which the cut region is sent: at least what the whole picture's view would show of it.
+
+    Where rows are read in the region, tall letters may shrink further, down to ``_LEGIBLE`` px a line.
+    """
+    wide = int(max(-(-box[2] // 1) - int(box[0]) for box in region.boxes))
+    high = int(sum(-(-box[3] // 1) - int(box[1]) for box in region.boxes)) + _LINE * (len(region.boxes) - 1)
+    view = min(1.0, profile.seen(*size, detail)[0] / size[0])
+    inside = [row.box[3] - row.box[1] for row in rows if any(box[1] <= row.box[1] <= box[3] for box in region.boxes)]
+    spare = max(0.5, _LEGIBLE / (median(inside) * view)) if inside else 1.0
+    return shrink((wide, high), profile, least_scale=min(1.0, view * min(_SCALE, spare)), detail=detail)
+
+
 def cut(image: PilImage, region: Region) -> PilImage:
     """The region's pixels; several boxes are stacked with a thin grey line between them."""
     boxes = [(int(box[0]), int(box[1]), -int(-box[2] // 1), -int(-box[3] // 1)) for box in region.boxes]
@@ -157,7 +176,7 @@ def cut(image: PilImage, region: Region) -> PilImage:
         return pieces[0]
     from PIL import Image
 
-    line = 4
+    line = _LINE
     width = max(piece.size[0] for piece in pieces)
     height = sum(piece.size[1] for piece in pieces) + line * (len(pieces) - 1)
     sheet = Image.new(image.mode, (width, height), "white" if image.mode != "L" else 255)

@@ -13,9 +13,9 @@ from . import fuse
 from .align import align
 from .asked import asked_rows, wants_everything
 from .codec import Picture, Unusable, decode, encode, size_of
-from .crop import Region, cut, find, salient
+from .crop import Region, cut, find, salient, sized
 from .decision import RouteDecision, Technique
-from .downscale import lowest, shrink
+from .downscale import lowest
 from .fuse import Option
 from .layout import Row, rows, text_of
 from .ocr import Reader, doubt, open_engine
@@ -24,7 +24,6 @@ from .router import Router, decision
 _HEAD = "Text of the picture (OCR):"
 _SURE_LINE = 0.5
 _THUMB = 256
-_CROP_SCALE = 0.9
 _MOST_CROP = 0.85
 
 
@@ -195,8 +194,7 @@ def _crop(case: _Case, found: tuple[Row, ...]) -> _Ready | None:
     if region is None or region.share(size) > _MOST_CROP:
         return None
     piece = cut(image, region)
-    least = min(1.0, case.view_scale * _CROP_SCALE)
-    plan = shrink(piece.size, case.profile, least_scale=least, detail=case.block.detail)
+    plan = sized(region, found, size, case.profile, case.block.detail)
     if plan.size != piece.size:
         piece = piece.resize(plan.size, _lanczos())
     data, mime = encode(piece, lossless=case.picture.lossless, quality=92)

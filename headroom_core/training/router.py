@@ -105,7 +105,8 @@ def build(base: Path, ids: list[int], layers: int) -> Any:
     encoder = BertModel.from_pretrained(base, config=config, add_pooling_layer=False, attn_implementation="eager")
     encoder.encoder.layer = encoder.encoder.layer[:layers]
     words = encoder.embeddings.word_embeddings.weight.data[ids].clone()
-    encoder.embeddings.word_embeddings = torch.nn.Embedding.from_pretrained(words, freeze=True)
+    embedding = torch.nn.Embedding(*words.shape, _weight=words, _freeze=True)
+    encoder.embeddings.word_embeddings = embedding
     encoder.config.vocab_size, encoder.config.num_hidden_layers = len(ids), layers
 
     class QueryNet(torch.nn.Module):
@@ -198,7 +199,7 @@ def export(net: Any, file: Path) -> None:
     draft = file.with_suffix(".fp32.onnx")
     axes = {"ids": {0: "batch", 1: "length"}, "mask": {0: "batch", 1: "length"}, "probabilities": {0: "batch"}}
     sample = (torch.ones(2, 7, dtype=torch.int64), torch.ones(2, 7, dtype=torch.int64))
-    names = {"input_names": ["ids", "mask"], "output_names": ["probabilities"]}
+    names: dict[str, Any] = {"input_names": ["ids", "mask"], "output_names": ["probabilities"]}
     torch.onnx.export(net.eval(), sample, str(draft), dynamic_axes=axes, opset_version=17, dynamo=False, **names)
     quantize_dynamic(str(draft), str(file), weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gather"])
     draft.unlink()

@@ -258,7 +258,7 @@ def fit(net: Any, made: list[tuple[Any, Any, Labels]], epochs: int, seed: int) -
             patches = torch.from_numpy(numpy.stack([made[i][1] for i in rows])).float()
             losses = torch.nn.functional.binary_cross_entropy_with_logits(net.logits(thumb, patches), gold[rows], reduction="none")
             loss = (losses * known[rows]).sum() / known[rows].sum()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
             optimiser.zero_grad()
@@ -281,7 +281,7 @@ def export(net: Any, file: Path) -> None:
 
     sample = (torch.zeros(2, 3, 224, 224, dtype=torch.uint8), torch.zeros(2, 4, 112, 112, dtype=torch.uint8))
     axes = {"thumb": {0: "batch"}, "patches": {0: "batch"}, "signals": {0: "batch"}}
-    names = {"input_names": ["thumb", "patches"], "output_names": ["signals"]}
+    names: dict[str, Any] = {"input_names": ["thumb", "patches"], "output_names": ["signals"]}
     torch.onnx.export(net.eval(), sample, str(file), dynamic_axes=axes, opset_version=17, dynamo=False, **names)
 
 

@@ -1,0 +1,164 @@
+"""Pictures, measured: answers that reach the model and what they cost, OCR, router, signals, milliseconds.
+
+    python -m headroom_core.evals.images [--full] [--cache FOLDER] [--only receipts,harm,crop,ocr,router,signals,time]
+
+OCR is slow, so a sample is the default and readings are kept in the cache folder. Needs the data pack (HEADROOM_DATA).
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Sequence
+from itertools import chain
+from pathlib import Path
+
+from ..image import Router
+from ..image.query import QueryClassifier
+from . import data
+from . import images_answers as answers
+from . import images_models as models
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the tables that were asked for."""
+    tables: dict[str, Callable[[argparse.Namespace], None]] = {
+        "receipts": receipts, "harm": harm, "crop": crop, "ocr": ocr, "router": router, "signals": signals, "time": times,
+    }  # fmt: skip
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--full", action="store_true", help="every picture, not a sample")
+    options.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "headroom-ocr")
+    options.add_argument("--only", default=",".join(tables))
+    options.add_argument("--models", type=Path, help="folder of other weights than the bundled ones")
+    chosen = options.parse_args(argv)
+    if not data.have("images", "index.jsonl"):
+        raise SystemExit("The picture data is not at hand; set HEADROOM_DATA to the folder that holds data/images.")
+    for name in chosen.only.split(","):
+        print(f"\n## {name}\n", flush=True)
+        tables[name](chosen)
+
+
+def receipts(chosen: argparse.Namespace) -> None:
+    """Fields of receipts, each asked, against high detail on GPT-4o and Claude."""
+    asked = list(answers.receipts(None if chosen.full else 40, phrasings=2 if chosen.full else 1))
+    sent = answers.run(asked, ("openai", "anthropic"), cache=chosen.cache, router=_router(chosen))
+    print("| provider | field | questions | reached | read by OCR, then lost | tokens saved |\n|---|---|--:|--:|--:|--:|")
+    for provider in ("openai", "anthropic"):
+        for field in (*answers.FIELD_QUESTIONS, "all"):
+            some = [one for one in sent if one.provider == provider and field in (one.asked.field, "all")]
+            made = answers.sums(some)
+            print(f"| {provider} | {field} | {made.count} | {made.reached:.1%} | {made.harm:.1%} | {made.saved:.1%} |")
+    _techniques(sent)
+
+
+def harm(chosen: argparse.Namespace) -> None:
+    """Answers that OCR reads in the untouched picture and that are gone; tokens saved beside the best possible."""
+    few = not chosen.full
+    asked = chain(
+        answers.receipts(25 if few else None), answers.pages(3 if few else None),
+        answers.scene_text(20 if few else None), answers.rendered(12 if few else 60),
+    )  # fmt: skip
+    sent = answers.run(list(asked), ("openai", "anthropic"), cache=chosen.cache, router=_router(chosen))
+    print("| provider | kind | questions | readable | harm | tokens saved | best possible |\n|---|---|--:|--:|--:|--:|--:|")
+    for provider in ("openai", "anthropic"):
+        for kind in ("receipt", "page", "scene_text", "rendered", "all"):
+            some = [one for one in sent if one.provider == provider and kind in (one.asked.kind, "all")]
+            made, read = answers.sums(some), sum(one.readable for one in some)
+            numbers = f"{made.count} | {read} | {made.harm:.2%} | {made.saved:.1%} | {made.best_saved:.1%}"
+            print(f"| {provider} | {kind} | {numbers} |")
+    _techniques(sent)
+
+
+def crop(chosen: argparse.Namespace) -> None:
+    """Does the crop of a field hold its box, and at what share of the picture's tokens?"""
+    from ..image.codec import Unusable, decode
+    from ..image.crop import Region, find, sized
+    from ..image.layout import rows
+    from ..image.ocr import RapidOcr, Reader
+    from ..tokens.profiles import profile_for
+
+    reader, held, count = Reader(RapidOcr(threads=1), folder=chosen.cache), 0, 0
+    before, after = dict.fromkeys(("openai", "anthropic"), 0), dict.fromkeys(("openai", "anthropic"), 0)
+    for asked in answers.receipts(None if chosen.full else 40):
+        picture = decode(asked.data)
+        if asked.box is None or isinstance(picture, Unusable):
+            continue
+        found = rows(reader.read(picture.image).sure(0.5))
+        whole = Region(((0.0, 0.0, float(picture.size[0]), float(picture.size[1])),), "all of it")
+        region = find(asked.question, found, picture.size) or whole
+        count += 1
+        held += any(_inside(asked.box, box) for box in region.boxes)
+        for provider in before:
+            profile = profile_for(provider)
+            before[provider] += profile.tokens(*picture.size)
+            after[provider] += sized(region, found, picture.size, profile).tokens
+    shares = ", ".join(f"{after[name] / before[name]:.1%} of the tokens on {name}" for name in before)
+    print(f"{count} fields: the crop holds the box in {held / max(1, count):.1%}; {shares}")
+
+
+def _inside(box: tuple[float, float, float, float], outer: tuple[float, float, float, float]) -> bool:
+    """At least 90 % of the box lies in the outer one (annotated boxes and read ones differ by a pixel or two)."""
+    wide = min(box[2], outer[2]) - max(box[0], outer[0])
+    high = min(box[3], outer[3]) - max(box[1], outer[1])
+    return wide > 0 and high > 0 and wide * high >= 0.9 * (box[2] - box[0]) * (box[3] - box[1])
+
+
+def ocr(chosen: argparse.Namespace) -> None:
+    """Character error rate of each engine."""
+    print("| engine | kind | pictures | CER | joined /100 words | split /100 words |\n|---|---|--:|--:|--:|--:|")
+    for kind in ("receipt", "page"):
+        for name in models.available_engines():
+            made = models.ocr_errors(kind, name, cache=chosen.cache, limit=None if chosen.full else 12)
+            print(f"| {name} | {kind} | {made.pictures} | {made.cer:.2%} | {made.joined:.1f} | {made.split:.1f} |", flush=True)
+
+
+def router(chosen: argparse.Namespace) -> None:
+    """Accuracy, calibration and confusion on hand labels and on held-back sources, beside two baselines."""
+    sets = {"hand-labelled": models.hand_labelled(), "held-back sources (weak labels)": models.held_back()}
+    ask = QueryClassifier(chosen.models)
+    classifiers = (("router", ask), ("majority", models.majority_baseline), ("keywords", models.keyword_baseline))
+    print("| set | classifier | questions | accuracy | calibration error |\n|---|---|--:|--:|--:|")
+    for title, found in sets.items():
+        for name, say in classifiers:
+            made = models.routed(name, say, [(query, label) for query, label, _ in found])
+            print(f"| {title} | {name} | {made.count} | {made.accuracy:.1%} | {made.calibration_error:.3f} |", flush=True)
+    for title, found in sets.items():
+        made = models.routed("router", ask, [(query, label) for query, label, _ in found])
+        print(f"\n{title}: needed (down) and said (across)\n\n| | {' | '.join(models.NAMES)} |\n|---|--:|--:|--:|--:|")
+        for needed in models.NAMES:
+            print(f"| {needed} | {' | '.join(str(made.confusion.get((needed, said), 0)) for said in models.NAMES)} |")
+        for source in sorted({source for _, _, source in found}):
+            some = [(query, label) for query, label, where in found if where == source]
+            print(f"- {source}: {models.routed(source, ask, some).accuracy:.1%} of {len(some)}")
+
+
+def signals(chosen: argparse.Namespace) -> None:
+    """AUC of the signals on held-back pictures."""
+    print("| signal | pictures | AUC |\n|---|--:|--:|")
+    for name, (area, count) in models.signal_auc(chosen.cache, chosen.models).items():
+        print(f"| {name} | {count} | {area:.3f} |")
+
+
+def times(chosen: argparse.Namespace) -> None:
+    """Median milliseconds for each stage."""
+    print("| stage | ms |\n|---|--:|")
+    for name, spent in models.milliseconds(40 if chosen.full else 8).items():
+        print(f"| {name} | {spent:.1f} |")
+
+
+def _techniques(sent: Sequence[answers.Sent]) -> None:
+    counts: dict[str, int] = {}
+    for one in sent:
+        counts[one.result.technique.value] = counts.get(one.result.technique.value, 0) + 1
+    print(f"\ntechniques: {counts}")
+    for one in sent:
+        if one.readable and not one.reached:
+            print(f"- lost: {one.provider} {one.asked.kind} {one.asked.question!r} → {one.asked.answer!r} ({one.result.reason})")
+
+
+def _router(chosen: argparse.Namespace) -> Router | None:
+    return Router(folder=chosen.models) if chosen.models else None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Fusion: the cheapest technique in expectation, signals over the question, low confidence preserves."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headroom_core.image.decision import ImageSignals, Technique
+from headroom_core.image.fuse import LOSS, Option, decide
+from tests.image.pictures import PAGE, SCENE
+
+T, C, F, P = Technique.TRANSCODE, Technique.CROP, Technique.FULL_LOW, Technique.PRESERVE
+ALL = [Option(T, 150), Option(C, 300), Option(F, 85), Option(P, 1000)]
+
+
+def _sure(technique: Technique, share: float = 0.97) -> dict[Technique, float]:
+    return {one: share if one is technique else (1 - share) / 3 for one in Technique}
+
+
+@pytest.mark.parametrize("technique", list(Technique))
+def test_a_sure_question_gets_its_technique(technique: Technique) -> None:
+    """With everything at hand and nothing against it, the question's own technique is chosen."""
+    signals = dataclasses.replace(PAGE, has_small_details=0.1)
+    assert decide(ALL, _sure(technique, 0.99), signals).option.technique is technique
+
+
+def test_no_text_means_no_ocr() -> None:
+    """A question for text on a picture without text is not transcoded, and the reason says so."""
+    verdict = decide(ALL, _sure(T), SCENE)
+    assert verdict.option.technique is not T
+    assert "no OCR" in verdict.reason
+
+
+def test_dense_small_text_is_not_shrunk() -> None:
+    """A gist question on small print keeps the picture at full detail."""
+    dense = ImageSignals(0.99, 0.9, 0.5, 0.95, 0.3)
+    verdict = decide([Option(F, 85), Option(P, 1000)], _sure(F, 0.99), dense)
+    assert verdict.option.technique is P
+    assert "no downscale" in verdict.reason
+
+
+def test_low_confidence_preserves() -> None:
+    """An undecided classifier leaves the picture as it is and says what it would have lost."""
+    verdict = decide(ALL, {T: 0.4, C: 0.2, F: 0.3, P: 0.1}, PAGE)
+    assert verdict.option.technique is P
+    assert "low confidence" in verdict.reason
+
+
+def test_what_costs_more_is_never_chosen() -> None:
+    """Text that is dearer than the picture loses to the picture."""
+    assert decide([Option(T, 1200), Option(P, 1000)], _sure(T, 0.99), PAGE).option.technique is P
+
+
+@given(st.lists(st.floats(0.001, 1.0), min_size=4, max_size=4), st.integers(1, 2000), st.integers(1, 2000))
+def test_the_choice_is_never_dearer_and_never_reckless(shares: list[float], text: int, low: int) -> None:
+    """Whatever is chosen costs no more than the picture, and loses the answer in at most 15 %."""
+    probabilities = {one: share / sum(shares) for one, share in zip(Technique, shares, strict=True)}
+    verdict = decide([Option(T, text), Option(F, low), Option(P, 1000)], probabilities, None)
+    assert verdict.option.tokens <= 1000
+    assert verdict.confidence >= 0.85 - 1e-9
+
+
+def test_losses_are_shares_and_preserving_loses_nothing() -> None:
+    """The table holds chances; the diagonal is the least of each column but PRESERVE's."""
+    for done in Technique:
+        for needed in Technique:
+            assert 0 <= LOSS[done][needed] <= 1
+        assert LOSS[P][done] == 0
+        assert done is P or LOSS[done][done] == min(LOSS[one][done] for one in Technique if one is not P)
