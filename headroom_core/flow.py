@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("headroom_core")
 _NESTING: Final = 3
+_RENEW_S: Final = 3600.0
 _ANY_REF: Final = "hr_" + "a" * 16
 
 
@@ -81,14 +83,24 @@ class Flow:
             content = getattr(block.source, "data", b"") or repr(block.source)
         about = (candidate.query, block.protected, block.tool, getattr(block, "detail", None), *candidate.beside)
         key = digest(self._key, content, *about, candidate.marked if candidate.beside else None)
-        known = self._c.cache.get(key)
+        known = self._recalled(key)
         if known is None:
             known = self._decide(candidate)
             size = len(content) + sum(
                 len(b.text) for b in getattr(known, "rewrite", _NOTHING).blocks if isinstance(b, Text)
             )
-            self._c.cache.put(key, known, size + 500)
+            self._c.cache.put(key, (known, time.monotonic()), size + 500)
         return replace(known, part=replace(known.part, at=candidate.at, block=block))
+
+    def _recalled(self, key: bytes) -> Change | Skip | None:
+        """A decision made before. Once an hour its original's life is renewed, so that no marker outlives it."""
+        known, since = self._c.cache.get(key) or (None, 0.0)
+        if isinstance(known, Change) and known.ref and time.monotonic() - since > _RENEW_S:
+            done = self._c.guard("store", lambda: self._kept(known.part, known.rewrite))
+            if isinstance(done, str):
+                return Skip(known.part, "store", done)
+            self._c.cache.put(key, (known, time.monotonic()), len(known.part.text) + len(known.rewrite.text) + 500)
+        return known
 
     def _shorter(self, verdict: Change | Skip, candidate: Candidate, repeats: Repeats) -> Change | Skip:
         """The verdict, or a reference to an earlier output where that is shorter."""
@@ -100,11 +112,11 @@ class Flow:
         if rewrite is None:
             return verdict
         key = digest(self._key, "repeat", block.text, rewrite.text)
-        known = self._c.cache.get(key)
+        known = self._recalled(key)
         if known is None:
             done = self._c.guard("repeats", lambda: self._accepted(verdict.part, rewrite, "repeats"))
             known = Skip(verdict.part, "guard", done) if isinstance(done, str) else done
-            self._c.cache.put(key, known, len(block.text) + len(rewrite.text) + 500)
+            self._c.cache.put(key, (known, time.monotonic()), len(block.text) + len(rewrite.text) + 500)
         shorter = isinstance(known, Change) and (isinstance(verdict, Skip) or known.tokens < verdict.tokens)
         return replace(known, part=verdict.part) if shorter else verdict
 
@@ -199,25 +211,30 @@ class Flow:
 
     def _accepted(self, part: Part, rewrite: Rewrite, by: str) -> Change | Skip:
         """Store, mark and count; the original goes out where the result is no cheaper or the store fails."""
-        originals = self._c.originals if rewrite.left_out is not None and self._options.mode != "audit" else None
-        data = _payload(part.block)
+        keeps = rewrite.left_out is not None and self._options.mode != "audit"
+        originals, data = self._c.originals if keeps else None, _payload(part.block)
         ref = originals.ref(data, namespace=self._namespace) if originals and data is not None else None
-        blocks = self._closed(rewrite, ref)
-        if not self._cheaper(part.tokens, blocks):
+        closed = replace(rewrite, blocks=self._closed(rewrite, ref))
+        if not self._cheaper(part.tokens, closed.blocks):
             return Skip(part, by, "it would not be smaller")
-        if originals and ref and data is not None:
+        if ref:
             try:
-                originals.put(
-                    data, namespace=self._namespace, kind=part.kind, note=rewrite.left_out or "", index=rewrite.index
-                )
-                if self._strength == "lossy":
-                    originals.remember(_joined(blocks) + _beside(blocks), self._namespace)
+                self._kept(part, closed)
             except StoreError as error:
                 if self._options.strict:
                     raise
                 return Skip(part, "store", f"its original could not be stored: {error}")
-        closed = replace(rewrite, blocks=blocks)
-        return Change(part, closed, sum(map(self._tokens, blocks)), by, ref, rewrite.left_out or "lossless")
+        return Change(part, closed, sum(map(self._tokens, closed.blocks)), by, ref, rewrite.left_out or "lossless")
+
+    def _kept(self, part: Part, rewrite: Rewrite) -> None:
+        """Put the original into the store, with what a later call needs to recognise the result."""
+        originals, data = self._c.originals, _payload(part.block)
+        assert originals is not None
+        assert data is not None
+        note = rewrite.left_out or ""
+        originals.put(data, namespace=self._namespace, kind=part.kind, note=note, index=rewrite.index)
+        if self._strength == "lossy":
+            originals.remember(_joined(rewrite.blocks) + _beside(rewrite.blocks), self._namespace)
 
     def _cheaper(self, before: int, blocks: Sequence[Block]) -> bool:
         return sum(map(self._tokens, blocks)) <= before * (1 - self._c.count.margin) - 1

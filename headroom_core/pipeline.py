@@ -73,7 +73,7 @@ class Compressor:
         self._count = counter_for(counter)
         self._transforms = dict(transforms or {})
         self._listeners = tuple(listeners)
-        self._cache: BoundedCache[Change | Skip] = BoundedCache(_CACHE_BYTES)
+        self._cache: BoundedCache[tuple[Change | Skip, float]] = BoundedCache(_CACHE_BYTES)
 
     # ------------------------------------------------------------------ what users call
     def __call__(
@@ -138,8 +138,8 @@ class Compressor:
         return self._count
 
     @property
-    def cache(self) -> BoundedCache[Change | Skip]:
-        """Decisions already made."""
+    def cache(self) -> BoundedCache[tuple[Change | Skip, float]]:
+        """Decisions already made, and when (monotonic seconds)."""
         return self._cache
 
     def transform(self, kind: Kind) -> Transform | None:

@@ -301,3 +301,17 @@ def test_import_is_light() -> None:
     code = f"import sys, headroom_core; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_remembered_decision_renews_its_original(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An original that was deleted meanwhile is stored again before its marker goes out an hour later."""
+    now = [0.0]
+    monkeypatch.setattr("headroom_core.flow.time.monotonic", lambda: now[0])
+    originals = store()
+    compressor = Compressor(originals=originals, retrievable=True, transforms=everywhere(Head()))
+    ref = compressor([TOOL], namespace="n").changes[0].ref
+    assert ref is not None
+    originals.forget(ref, namespace="n")
+    now[0] = 4000.0
+    assert compressor([TOOL], namespace="n").changes[0].ref == ref
+    assert originals.get(ref, namespace="n").decode() == LOG
