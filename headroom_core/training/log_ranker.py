@@ -23,7 +23,7 @@ from headroom_core.transforms._logs import features, lines
 
 U64 = NDArray[np.uint64]
 WIDTH, RUNNING, DILATIONS = 24, 8, (1, 2, 4, 8)
-VOCABULARY, MIN_GROUPS, FORGET, DROP = 1500, 5, 0.2, 0.3
+VOCABULARY, MIN_GROUPS, FORGET, DROP = 150, 5, 0.4, 0.4
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ def example(row: dict[str, Any]) -> Example:
 def words_of(seen: features.Features) -> tuple[U64, NDArray[np.int64], U64, NDArray[np.int64]]:
     """Words and pairs with their nodes, and the first word of each node."""
     here = seen.node_of >= 0
-    one, two, node = seen.words.hash[here], seen.words.bigrams()[here], seen.node_of[here]
+    one, two, node = seen.words.hash[here], seen.pairs[here], seen.node_of[here]
     first = seen.words.first[here]
     return np.concatenate([one, two[two > 0]]), np.concatenate([node, node[two > 0]]), one[first], node[first]
 

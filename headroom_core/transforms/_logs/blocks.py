@@ -7,13 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headroom_core.transforms._logs.features import Features
+from headroom_core.transforms._logs.features import VERDICT, Features
 from headroom_core.transforms._logs.lines import Lines
 
 F64 = NDArray[np.float64]
 
 _TRACE_REACH = 30  # lines without a level after an error that belong to it
-_HOLE = 2  # unselected nodes between two selected ones that are shown rather than counted
+_AROUND = 4  # lines on each side that tell which of several equal lines is shown
+_HOLE, _HOLE_TOKENS = 3, 20.0  # lines and tokens of a hole between shown lines that is shown too
+_VERDICT = 0.05  # value of the line that says which command failed
+KEEN = 2.4
+"""A line is wanted by default where its share of the value is so many times its share of the tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +29,17 @@ class Evidence:
     service: float
 
 
-def weigh(seen: Features, logits: NDArray[np.float32], asked: F64 | None) -> Evidence:
+def weigh(seen: Features, ranked: F64, asked: F64 | None) -> Evidence:
     """Join the ranker, the levels, rare templates and the query into one value per node.
 
     ``service`` in [0, 1] says how much the log is a stream of events (levels, few templates) rather than one run
     of commands; there the first error of each template counts, and rare templates.
     """
     n = len(seen.line)
-    logits = logits.astype(np.float64)
-    ranked = np.exp(logits - logits.max())
-    ranked /= ranked.sum()
     service = _service(seen)
-    value = (1 - service) * ranked
+    verdict = np.flatnonzero(seen.structure[:, VERDICT])[:1]
+    ranked[verdict] = np.maximum(ranked[verdict], _VERDICT)
+    value = (1 - service) * once(ranked / max(ranked.sum(), 1e-12), seen.exact)
     must = np.zeros(n, bool)
     if service > 0:
         events = _events(seen)
@@ -90,28 +93,54 @@ def _follow(level: NDArray[np.int8], out: F64) -> None:
             stop += 1
 
 
-def choose(evidence: Evidence, cost: F64, budget: float, *, enough: float, power: float = 0.6) -> NDArray[np.bool_]:
-    """Nodes to show: the musts, then by value per cost ** power, until the budget or ``enough`` of the value is used."""
-    n = len(cost)
-    rank = evidence.value / cost**power
-    order = np.lexsort((-rank, ~evidence.must))
-    spent = np.cumsum(cost[order])
-    mass = np.cumsum(evidence.value[order]) / max(evidence.value.sum(), 1e-12)
-    fits = spent <= budget
-    wanted = np.concatenate([[True], mass[:-1] < enough]) | evidence.must[order]
-    chosen = np.zeros(n, bool)
-    chosen[order[fits & wanted]] = True
-    if n and not chosen.any():
+def once(value: F64, exact: NDArray[np.uint64]) -> F64:
+    """Of equal lines only the one in the most valued neighbourhood keeps a value: that of all of them."""
+    _, group, counts = np.unique(exact, return_inverse=True, return_counts=True)
+    if counts.max() == 1:
+        return value
+    run = np.concatenate([[0], np.cumsum(value)])
+    at = np.arange(len(value))
+    around = run[np.minimum(at + _AROUND + 1, len(value))] - run[np.maximum(at - _AROUND, 0)]
+    order = np.lexsort((-around, group))
+    best = order[np.concatenate([[True], group[order][1:] != group[order][:-1]])]
+    out = 1e-3 * value
+    out[best] = np.minimum(np.bincount(group, value)[group[best]], 9 * value[best])
+    return out
+
+
+def open_budget(evidence: Evidence, cost: F64, tokens: int, bounds: tuple[float, float]) -> float:
+    """Tokens of the nodes whose value is KEEN times their share of the tokens or more, within shares of the whole.
+
+    A log that shows its failure plainly takes little; one whose signs are spread takes more.
+    """
+    rank = evidence.value * tokens / cost
+    wanted = float(cost[(rank >= KEEN) | evidence.must].sum())
+    low, high = bounds
+    return min(max(wanted, low * tokens), high * tokens)
+
+
+def choose(evidence: Evidence, cost: F64, budget: float) -> NDArray[np.bool_]:
+    """Nodes to show: the musts, then by value per token until the budget is used; small holes are closed."""
+    order = np.lexsort((-evidence.value / cost, ~evidence.must))
+    order = order[(evidence.value[order] > 0) | evidence.must[order]]
+    chosen = np.zeros(len(cost), bool)
+    chosen[order[np.cumsum(cost[order]) <= budget]] = True
+    if len(order) and not chosen.any():
         chosen[order[0]] = True
-    return fill(chosen)
+    return _filled(chosen, cost)
 
 
-def fill(chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Close holes of at most _HOLE nodes between chosen ones."""
+def _filled(chosen: NDArray[np.bool_], cost: F64) -> NDArray[np.bool_]:
+    """Holes that are hardly dearer than their note are shown."""
     at = np.flatnonzero(chosen)
+    if len(at) < 2:
+        return chosen
+    run = np.concatenate([[0], np.cumsum(cost)])
+    a, b = at[:-1], at[1:]
+    small = (b - a > 1) & (b - a <= _HOLE + 1) & (run[b] - run[a + 1] <= _HOLE_TOKENS)
     out = chosen.copy()
-    for a in at[:-1][(np.diff(at) > 1) & (np.diff(at) <= _HOLE + 1)]:
-        out[a : a + _HOLE + 1] = True
+    for first, last in zip(a[small].tolist(), b[small].tolist(), strict=True):
+        out[first:last] = True
     return out
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headroom_core.transforms._logs import tokens
+from headroom_core.transforms._logs import tokens, vocabulary
 from headroom_core.transforms._logs.lines import Lines
-from headroom_core.transforms._logs.tokens import Words, word_hash
+from headroom_core.transforms._logs.tokens import Words
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -27,21 +28,28 @@ _STARTS = (
     b"section_start:",
 )
 _EXIT = re.compile(rb"exit(?:ed|ing)?(?: with)?(?: (?:code|status|value))?[ :=(]{0,3}(-?\d{1,5})\b")
+_VERDICTS = (
+    b'the command "',
+    b"process completed with exit code",
+    b"command exited with code",
+    b"job failed: exit",
+    b"exited with code exit status",
+    b"##[error]",
+)
 _FAILED = (b"build failed", b"build failure", b"non-zero", b"] error ", b"err! code", b"process completed with exit code")
 
-_ERROR = ("ERROR", "FATAL", "CRITICAL", "SEVERE", "PANIC", "EMERG", "ALERT", "CRIT", "Error", "error", "fatal", "panic", "critical")
-_WARN = ("WARN", "WARNING", "Warning", "warning", "warn")
-_INFO = ("INFO", "DEBUG", "TRACE", "NOTICE", "VERBOSE", "info", "debug", "notice", "FINE", "CONFIG", "Info", "Debug")
-_LEVEL_WORDS = 12  # a level stands within the first words of a line
+_LEVEL_WORDS = 24  # a level stands within the first words of a line
 
-SHAPE, STRUCTURE = 24, 16
+SHAPE, STRUCTURE = 49, 28
+VERDICT = 17  # column of structure: the CI system says here that a command failed
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
     """One row per node; a node is a line that is not blank, or a run of equal lines.
 
-    ``line`` is the node's first line, ``last`` its last, ``node_of`` maps words to nodes (-1: a repeated line).
+    ``line`` is the node's first line, ``last`` its last, ``node_of`` maps words to nodes (-1: a repeated line) and
+    ``pairs`` holds the hash of each word with its successor; ``exact`` and ``template`` are hashes of the line.
     ``shape`` is (nodes, SHAPE), ``structure`` (nodes, STRUCTURE); ``level`` is 3 error, 2 warning, 1 lower, 0 none.
     """
 
@@ -50,10 +58,12 @@ class Features:
     node_of: I64
     shape: F32
     structure: F32
+    exact: NDArray[np.uint64]
     template: NDArray[np.uint64]
     count: I64
     level: NDArray[np.int8]
     words: Words
+    pairs: NDArray[np.uint64]
 
 
 def read(lines: Lines) -> Features:
@@ -72,30 +82,26 @@ def read(lines: Lines) -> Features:
     node_of = node_at[words.line]
     unique, inverse, counts = np.unique(template[line], return_inverse=True, return_counts=True)
     count = counts[inverse] if len(line) else np.zeros(0, np.int64)
-    level = _levels(words, node_of, len(line))
+    bits, pairs = vocabulary.word_bits()(words.hash), words.bigrams()
+    level = _levels(words, bits, node_of, len(line))
     shape = _shape(lines, words, line, node_of, repeats, count, inverse, exact, level)
-    return Features(line, last, node_of, shape, _structure(lines, line), template[line], count, level, words)
+    if len(line):
+        _say(shape, words, bits, vocabulary.pair_bits()(pairs), pairs, node_of, len(line))
+    return Features(line, last, node_of, shape, _structure(lines, line), exact[line], template[line], count, level, words, pairs)
 
 
-def _levels(words: Words, node_of: I64, nodes: int) -> NDArray[np.int8]:
+def _levels(words: Words, bits: NDArray[np.int32], node_of: I64, nodes: int) -> NDArray[np.int8]:
     """The level word among the first words of each line; the first one counts."""
     level = np.zeros(nodes, np.int8)
+    found = np.flatnonzero(bits & (vocabulary.LEVEL_INFO | vocabulary.LEVEL_WARN | vocabulary.LEVEL_ERROR))
     heads = np.flatnonzero(words.first)
-    if not len(heads):
+    if not len(found):
         return level
-    place = np.arange(len(words.hash)) - np.repeat(heads, np.diff(np.append(heads, len(words.hash))))
-    early = np.flatnonzero((place < 2 * _LEVEL_WORDS) & (node_of >= 0) & (words.cls != tokens.DIGIT))
-    for value, names in ((1, _INFO), (2, _WARN), (3, _ERROR)):
-        wanted = np.sort(np.array([word_hash(n) for n in names], np.uint64))
-        found = early[_among(words.hash[early], wanted)]
-        level[node_of[found]] = np.maximum(level[node_of[found]], value)
+    place = found - heads[np.searchsorted(heads, found, "right") - 1]
+    found = found[(place < _LEVEL_WORDS) & (node_of[found] >= 0)]
+    kinds = np.where(bits[found] & vocabulary.LEVEL_WARN, 2, np.where(bits[found] & vocabulary.LEVEL_ERROR, 3, 1))
+    level[node_of[found[::-1]]] = kinds[::-1]  # of several, the first is written last
     return level
-
-
-def _among(values: NDArray[np.uint64], table: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Which values stand in the sorted table."""
-    at = np.searchsorted(table, values)
-    return np.asarray(table[np.minimum(at, len(table) - 1)] == values)
 
 
 def _per_node(weights: NDArray[np.bool_], node_of: I64, nodes: int) -> NDArray[np.float64]:
@@ -119,14 +125,14 @@ def _shape(
     if not n:
         return out
     size = (lines.end - lines.start)[line]
-    total = np.maximum(_per_node(words.hash == words.hash, node_of, n), 1)
+    total = np.maximum(_per_node(node_of >= 0, node_of, n), 1)
     heads = np.flatnonzero(words.first & (node_of >= 0))
     gap = np.diff(np.concatenate([[-1], line]))
     seen = np.zeros(n, bool)
     seen[np.unique(kind, return_index=True)[1]] = True
     order = np.unique(exact[line], return_inverse=True, return_counts=True)
     out[:, 0] = np.log1p(size) / 5
-    out[:, 1] = np.minimum(_indent(lines, line), 40) / 10
+    out[:, 1] = np.minimum(words.indent[heads], 40) / 10
     out[:, 2] = np.log1p(total) / 3
     for column, cls in ((3, tokens.DIGIT), (4, tokens.UPPER), (5, tokens.SIGN), (6, tokens.OTHER)):
         out[:, column] = _per_node(words.cls == cls, node_of, n) / total
@@ -147,21 +153,54 @@ def _shape(
     out[:, 21] = (level == 3).mean() * 4
     out[:, 22] = (level > 0).mean()
     out[:, 23] = _last_sign(lines, line)
+    out[:, 29] = count > 20
+    out[:, 30] = count > 100
+    out[:, 31] = np.log1p(np.arange(n)) / 6
     return out
 
 
-def _indent(lines: Lines, line: I64) -> I64:
-    """Leading blanks of each line (tabs count one), looked at in the first 40 bytes."""
-    buffer, depth = lines.buffer, np.zeros(len(line), np.int64)
-    at, alive = lines.start[line], np.arange(len(line))
-    for _ in range(40):
-        blank = tokens.CLASS[buffer[np.minimum(at[alive], len(buffer) - 1)]] == tokens.SPACE
-        alive = alive[blank]
-        if not len(alive):
-            break
-        depth[alive] += 1
-        at[alive] += 1
-    return depth
+def _say(
+    out: F32,
+    words: Words,
+    bits: NDArray[np.int32],
+    pair_bits: NDArray[np.int32],
+    pairs: NDArray[np.uint64],
+    node_of: I64,
+    n: int,
+) -> None:
+    """What the words say (columns 24 to 28 and 32 to 48): failures, passes, blocks under them, places in files."""
+    heads = np.flatnonzero(words.first & (node_of >= 0))
+    for column, bit in ((24, vocabulary.IS_STRONG), (25, vocabulary.IS_WEAK), (26, vocabulary.IS_GOOD)):
+        out[:, column] = np.minimum(_per_node((bits & bit) > 0, node_of, n), 3) / 2
+    zero = np.zeros(len(bits), bool)
+    zero[:-1] = ((bits[:-1] & vocabulary.ZERO) > 0) & ((bits[1:] & vocabulary.IS_STRONG) > 0)
+    out[:, 27] = _per_node(zero, node_of, n) > 0
+    out[:, 28] = np.log1p(np.cumsum(out[:, 24] > 0)) / 4
+    fail = ((bits[heads] | pair_bits[heads]) & vocabulary.FAIL_HEAD) > 0
+    good = ((bits[heads] | pair_bits[heads]) & vocabulary.PASS_HEAD) > 0
+    out[:, 32], out[:, 33] = fail, good
+    out[:, 34] = np.minimum(_per_node((pair_bits & vocabulary.FAIL_PAIR) > 0, node_of, n), 3) / 2
+    at = np.arange(n)
+    opened = np.maximum.accumulate(np.where(fail, at, -1))
+    since = np.where(opened >= 0, at - opened, 1000)
+    out[:, 35] = np.exp(-np.minimum(since, 100) / 4)
+    out[:, 36] = np.exp(-np.minimum(since, 200) / 15)
+    out[:, 37] = (since < 60) & (since > 0) & (out[:, 1] > out[np.maximum(opened, 0), 1])
+    out[:, 38] = np.log1p(fail.sum()) / 5
+    out[:, 39] = np.log1p(np.cumsum(fail)) / 5
+    place = np.zeros(len(bits), bool)
+    place[:-1] = ((bits[:-1] & vocabulary.BEFORE_LINE) > 0) & (words.cls[1:] == tokens.DIGIT) & ~words.first[1:]
+    out[:, 40] = np.minimum(_per_node(place, node_of, n), 3) / 2
+    out[:, 41] = np.minimum(_per_node((bits & vocabulary.SLASH) > 0, node_of, n), 8) / 4
+    out[:, 42] = (bits[heads] & vocabulary.FRAME) > 0
+    for column, key in ((43, pairs[heads]), (44, words.hash[heads])):
+        _, inverse, counts = np.unique(key, return_inverse=True, return_counts=True)
+        out[:, column] = np.log1p(counts[inverse]) / 5
+    out[:, 45] = out[:, 44] - out[:, 43]
+    closing = np.flatnonzero(np.append(words.first[1:], True) & (node_of >= 0))
+    out[:, 46] = (bits[closing] & vocabulary.FAIL_END) > 0
+    out[:, 47] = good.mean()
+    out[:, 48] = _per_node((bits & vocabulary.FAIL_CAPS) > 0, node_of, n) > 0
 
 
 def _last_sign(lines: Lines, line: I64) -> NDArray[np.bool_]:
@@ -169,17 +208,23 @@ def _last_sign(lines: Lines, line: I64) -> NDArray[np.bool_]:
     return np.asarray(lines.buffer[np.maximum(lines.end[line] - 1, 0)] == ord(":"))
 
 
-def marks(lines: Lines) -> tuple[I64, I64, I64]:
-    """Lines where a command starts, where one failed, and where one ended well (exit code 0)."""
+def marks(lines: Lines) -> tuple[I64, I64, I64, I64]:
+    """Lines where a command starts, where one is said to have failed, where one ended well, and CI verdicts of failure."""
     low = lines.data.lower()
     starts = [at for mark in _STARTS for at in _find(low, mark)]
     starts += [at + 1 for at in _find(low, b"\n$ ")]
-    failed, ended = [at for mark in _FAILED for at in _find(low, mark)], []
+    failed, ended, verdicts = [at for mark in _FAILED for at in _find(low, mark)], [], []
     for at in _find(low, b"exit"):
         match = _EXIT.match(low, at)
-        if match:
-            (ended if int(match.group(1)) == 0 else failed).append(at)
-    return _rows(lines, starts), _rows(lines, failed), _rows(lines, ended)
+        if match and int(match.group(1)) == 0:
+            ended.append(at)
+        elif match:
+            failed.append(at)
+            head = low[max(low.rfind(b"\n", 0, at) + 1, at - 400) : at + 24]
+            if any(mark in head for mark in _VERDICTS):
+                verdicts.append(at)
+    rows = [_rows(lines, offsets) for offsets in (starts, failed, ended, verdicts)]
+    return rows[0], rows[1], rows[2], rows[3]
 
 
 def _find(data: bytes, mark: bytes) -> list[int]:
@@ -197,7 +242,7 @@ def _rows(lines: Lines, offsets: list[int]) -> I64:
 def _structure(lines: Lines, line: I64) -> F32:
     n = len(line)
     out = np.zeros((n, STRUCTURE), np.float32)
-    starts, failed, ended = (np.searchsorted(line, rows) for rows in marks(lines))
+    starts, failed, ended, verdicts = (np.searchsorted(line, rows) for rows in marks(lines))
     if not n or not len(starts) + len(failed) + len(ended):
         return out
     at = np.arange(n)
@@ -227,7 +272,31 @@ def _structure(lines: Lines, line: I64) -> F32:
     previous = np.concatenate([[-1], failed])[before]
     out[:, 14] = np.where(previous >= 0, np.exp(-np.minimum(at - previous, 100) / 12), 0)
     out[:, 15] = len(starts) > 0
+    _verdicts(out, starts, verdicts, section, begin)
     return out
+
+
+def _verdicts(out: F32, starts: I64, verdicts: I64, section: I64, begin: I64) -> None:
+    """Where a line stands in the sections that the CI system itself calls failed (columns 16 to 27)."""
+    if not len(verdicts):
+        return
+    n = len(out)
+    at = np.arange(n)
+    ahead = _next(verdicts, at, n)
+    inside = (ahead < n) & (np.append(section, -1)[np.minimum(ahead, n)] == section)
+    first, last = int(verdicts[0]), int(verdicts[-1])
+    out[:, 16] = 1
+    out[np.minimum(verdicts, n - 1), 17] = 1
+    out[:, 18] = inside
+    for column, reach in ((19, 5.0), (20, 20.0), (21, 80.0)):
+        out[:, column] = inside * np.exp(-np.minimum(ahead - at, 1000) / reach)
+    out[:, 22] = inside & (ahead == first)
+    out[:, 23] = inside * (ahead == first) * np.exp(-np.minimum(ahead - at, 1000) / 15)
+    out[:, 24] = at > last
+    out[:, 25] = inside * (at - begin) / np.maximum(ahead - begin, 1)
+    out[:, 26] = inside & (ahead == last)
+    size = np.where(inside, ahead - begin, 0)
+    out[:, 27] = np.log1p(size) / 6
 
 
 def _next(marks_at: I64, at: I64, n: int) -> I64:

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from headroom_core.errors import ModelError
 from headroom_core.transforms._logs.features import SHAPE, STRUCTURE, Features
+from headroom_core.transforms._logs.vocabulary import Lookup
 
 F32 = NDArray[np.float32]
 _FILE = Path(__file__).resolve().parents[2] / "models" / "bundled" / "log_ranker.npz"
-_CHUNK = 1 << 16  # words whose rows are gathered at a time
+_ROWS = 1 << 13  # nodes whose words are counted at a time
 
 
 @dataclass(frozen=True, slots=True)
-class Ranker:
+class Net:
     """The arrays of one net. ``convs`` are (weights (tap, in, out), bias), dilated by 1, 2, 4, 8."""
 
-    vocab: NDArray[np.uint64]
     words: F32
     heads: F32
     dense: F32
@@ -32,47 +32,55 @@ class Ranker:
     out: F32
     out_bias: F32
 
-    def scores(self, seen: Features) -> F32:
-        """One logit per node: their softmax is the expected share of the wanted text in each line."""
-        n = len(seen.line)
-        if not n:
-            return np.zeros(0, np.float32)
-        x = self._bag(seen, n) + np.hstack([seen.shape, seen.structure]) @ self.dense + self.dense_bias
-        np.maximum(x, 0, out=x)
+    def scores(self, x: F32) -> F32:
+        """Logits from the first layer's sums (nodes, width)."""
+        x = np.maximum(x + self.dense_bias, 0)
         for k, (weight, bias) in enumerate(self.convs):
             x += np.maximum(_convolve(x, weight, 1 << k) + bias, 0)
         reach = (self.far.shape[0] - x.shape[1]) // 2
         forward = np.maximum.accumulate(x[:, :reach], 0)
         back = np.maximum.accumulate(x[::-1, reach : 2 * reach], 0)[::-1]
-        x += np.maximum(np.hstack([x, forward, back]) @ self.far + self.far_bias, 0)
+        x = x + np.maximum(np.hstack([x, forward, back]) @ self.far + self.far_bias, 0)
         return np.asarray(x @ self.out + self.out_bias, np.float32)
 
-    def _bag(self, seen: Features, n: int) -> F32:
-        """Sum of the rows of each node's known words and pairs, over the root of their number, plus its first word."""
-        here = np.flatnonzero(seen.node_of >= 0)
-        words, node = seen.words.hash[here], seen.node_of[here]
-        row, known = self._rows(words)
-        pair_row, pair_known = self._rows(seen.words.bigrams()[here])
-        counts = np.bincount(node[known], minlength=n) + np.bincount(node[pair_known], minlength=n)
-        out = np.zeros((n, self.words.shape[1]), np.float32)
-        for rows, at in ((row[known], node[known]), (pair_row[pair_known], node[pair_known])):
-            _add(out, self.words, rows, at)
-        out /= np.sqrt(counts + 1.0, dtype=np.float32)[:, None]
-        first = known & seen.words.first[here]
-        out[node[first]] += self.heads[row[first]]
+
+@dataclass(frozen=True, slots=True)
+class Ranker:
+    """Nets over one vocabulary of words and pairs."""
+
+    vocabulary: Lookup
+    size: int
+    nets: tuple[Net, ...]
+
+    def share(self, seen: Features) -> NDArray[np.float64]:
+        """Expected share of the wanted text in each node: the mean of the nets' softmaxes. Sums to 1."""
+        total = np.zeros(len(seen.line))
+        for first, net in zip(self._first_layer(seen), self.nets, strict=True):
+            logits = net.scores(first).astype(np.float64)
+            raised = np.exp(logits - logits.max())
+            total += raised / raised.sum()
+        return total / len(self.nets)
+
+    def _first_layer(self, seen: Features) -> list[F32]:
+        """Per net: words over the root of their number, the first word, and the dense features."""
+        n = len(seen.line)
+        here = seen.node_of >= 0
+        row, pair_row = self.vocabulary(seen.words.hash), self.vocabulary(seen.pairs)
+        flat = [seen.node_of[k] * self.size + r[k] for r in (row, pair_row) for k in (np.flatnonzero(here & (r >= 0)),)]
+        head = np.flatnonzero(here & seen.words.first & (row >= 0))
+        dense = np.hstack([seen.shape, seen.structure])
+        out = [dense @ net.dense for net in self.nets]
+        for a in range(0, n, _ROWS):
+            b = min(n, a + _ROWS)
+            cells = [f if n <= _ROWS else f[slice(*np.searchsorted(f // self.size, (a, b)))] for f in flat]
+            counts = np.bincount(np.concatenate(cells) - a * self.size, minlength=(b - a) * self.size)
+            bag = counts.astype(np.float32).reshape(b - a, self.size)
+            bag /= np.sqrt(bag.sum(1, keepdims=True) + 1)
+            for net, x in zip(self.nets, out, strict=True):
+                x[a:b] += bag @ net.words
+        for net, x in zip(self.nets, out, strict=True):
+            x[seen.node_of[head]] += net.heads[row[head]]
         return out
-
-    def _rows(self, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        at = np.minimum(np.searchsorted(self.vocab, hashes), len(self.vocab) - 1)
-        return at, self.vocab[at] == hashes
-
-
-def _add(out: F32, table: F32, rows: NDArray[np.int64], at: NDArray[np.int64]) -> None:
-    """out[at] += table[rows], where ``at`` is sorted."""
-    for a in range(0, len(rows), _CHUNK):
-        here = at[a : a + _CHUNK]
-        heads = np.flatnonzero(np.concatenate([[True], here[1:] != here[:-1]]))
-        out[here[heads]] += np.add.reduceat(table[rows[a : a + _CHUNK]], heads)
 
 
 def _convolve(x: F32, weight: F32, dilation: int) -> F32:
@@ -86,29 +94,26 @@ def _convolve(x: F32, weight: F32, dilation: int) -> F32:
 
 @lru_cache(maxsize=1)
 def bundled() -> Ranker:
-    """The net that ships with the library. Raises ModelError where its file is missing or of another layout."""
+    """The nets that ship with the library. Raises ModelError where their file is missing or of another layout."""
     return load(_FILE)
 
 
 def load(file: Path) -> Ranker:
-    """Read a net that ``headroom_core.training.log_ranker`` wrote."""
+    """Read what ``headroom_core.training.log_ranker`` wrote; the arrays of net k are named ``k.<array>``."""
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            a = {name: arrays[name] if name == "vocab" else arrays[name].astype(np.float32) for name in arrays.files}
+            every = {name: arrays[name] for name in arrays.files}
     except (OSError, ValueError) as error:
         raise ModelError(f"The log ranker {file} cannot be read ({error}); reinstall the package") from error
-    convs = tuple((a[f"conv{k}"], a[f"conv{k}_bias"]) for k in range(sum(name.endswith("_bias") for name in a) - 3))
-    if a["dense"].shape[0] != SHAPE + STRUCTURE:
+    vocab = every.pop("vocab")
+    nets = tuple(_net(every, f"{k}.", file) for k in range(len({name.split(".")[0] for name in every})))
+    return Ranker(Lookup({int(key): row for row, key in enumerate(vocab)}), len(vocab), nets)
+
+
+def _net(every: dict[str, NDArray[np.generic]], prefix: str, file: Path) -> Net:
+    f = {name.removeprefix(prefix): a.astype(np.float32) for name, a in every.items() if name.startswith(prefix)}
+    if f["dense"].shape[0] != SHAPE + STRUCTURE:
         raise ModelError(f"The log ranker {file} is of another layout; train it again")
-    return Ranker(
-        a["vocab"],
-        a["words"],
-        a["heads"],
-        a["dense"],
-        a["dense_bias"],
-        convs,
-        a["far"],
-        a["far_bias"],
-        a["out"],
-        a["out_bias"],
-    )
+    convs = tuple((f[f"conv{k}"], f[f"conv{k}_bias"]) for k in range(sum(name.startswith("conv") for name in f) // 2))
+    plain = (f["words"], f["heads"], f["dense"], f["dense_bias"])
+    return Net(*plain, convs, f["far"], f["far_bias"], f["out"], f["out_bias"])

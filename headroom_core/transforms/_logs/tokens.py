@@ -1,12 +1,14 @@
 """Words of a log as 64-bit hashes, all lines at once: no Python loop over lines or words.
 
-A word is a run of letters (cut where a small letter meets a capital), of digits, or of signs. Hashes are sums of
-table entries per byte times a power per place, modulo 2^64: the same in every process.
+A word is a run of letters (cut where a small letter meets a capital), of digits, or of signs. Its hash is
+``sum(byte[b_j] * R ** j)`` modulo 2^64, read off running sums (R is odd, so its powers have inverses): the same in
+every process.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,8 @@ I64 = NDArray[np.int64]
 SPACE, LOWER, UPPER, DIGIT, SIGN, OTHER = range(6)
 WIDTH = 240  # bytes of a line that are read
 _WORD, _SIGNS = 24, 4  # bytes of a word that count
+_R = 0x9E3779B97F4A7C15
+_CHUNK = 1 << 18
 
 
 def _classes() -> NDArray[np.uint8]:
@@ -43,10 +47,23 @@ def _mixed(n: int, seed: int) -> U64:
 
 CLASS = _classes()
 _BYTE = _mixed(256, 1 << 20)
-_PLACE = _mixed(_WORD + 1, 2 << 20) | np.uint64(1)
-_PLACE[_WORD] = 0
-_LINE_PLACE = _mixed(64, 3 << 20) | np.uint64(1)
 _NUMBER, _BIGRAM = _mixed(2, 4 << 20)
+
+
+@lru_cache(maxsize=2)
+def _powers(n: int) -> tuple[U64, U64]:
+    """R ** i and its inverse modulo 2^64, for i below n."""
+    up, down = np.full(n, _R, np.uint64), np.full(n, pow(_R, -1, 1 << 64), np.uint64)
+    up[0] = down[0] = 1
+    return np.multiply.accumulate(up), np.multiply.accumulate(down)
+
+
+def _sums(values: U64, begin: I64, stop: I64) -> U64:
+    """For each range: sum of values[begin + j] * R ** j."""
+    up, down = _powers(1 << max(10, int(len(values)).bit_length()))
+    run = np.zeros(len(values) + 1, np.uint64)
+    np.cumsum(values * up[: len(values)], out=run[1:])
+    return np.asarray((run[stop] - run[begin]) * down[begin])
 
 
 def word_hash(word: str) -> int:
@@ -55,7 +72,7 @@ def word_hash(word: str) -> int:
     if data.isdigit() and data not in (b"0", b"1"):
         return int(_NUMBER)
     keep = _WORD if CLASS[data[0]] != SIGN else _SIGNS
-    return sum(int(_BYTE[b]) * int(_PLACE[i]) for i, b in enumerate(data[:keep])) % (1 << 64)
+    return sum(int(_BYTE[b]) * pow(_R, i, 1 << 64) for i, b in enumerate(data[:keep])) % (1 << 64)
 
 
 def bigram_hash(first: str, second: str) -> int:
@@ -65,7 +82,9 @@ def bigram_hash(first: str, second: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Words in reading order. ``line[k]`` is the line of word k; ``first`` marks the first word of each line."""
+    """Words in reading order: hash (numbers alike), line, class, whether they begin their line, touch the word before
+    them, and their exact hash. ``indent`` is per word the blanks before the line's first word, set on first words.
+    """
 
     hash: U64
     line: I64
@@ -73,12 +92,13 @@ class Words:
     first: NDArray[np.bool_]
     glued: NDArray[np.bool_]
     raw: U64
+    indent: NDArray[np.int32]
 
     def bigrams(self) -> U64:
         """Hash of each word with the word after it on its line; 0 for the last word of a line."""
         out = np.zeros(len(self.hash), np.uint64)
         if len(out) > 1:
-            out[:-1] = np.where(self.first[1:], np.uint64(0), self.hash[:-1] * _BIGRAM + self.hash[1:])
+            out[:-1] = (self.hash[:-1] * _BIGRAM + self.hash[1:]) * ~self.first[1:]
         return out
 
     def line_hashes(self, lines: int) -> tuple[U64, U64]:
@@ -87,25 +107,22 @@ class Words:
         if not len(self.hash):
             return exact, template
         heads = np.flatnonzero(self.first)
-        place = np.arange(len(self.hash)) - np.repeat(heads, np.diff(np.append(heads, len(self.hash))))
-        exact[self.line[heads]] = np.add.reduceat(self.raw * _LINE_PLACE[np.minimum(place, 63)], heads)
+        ends = np.append(heads[1:], len(self.hash))
+        exact[self.line[heads]] = _sums(self.raw, heads, ends)
         groups = np.flatnonzero(~self.glued)
-        size = np.diff(np.append(groups, len(self.hash)))
-        hole = np.add.reduceat((self.cls == DIGIT).astype(np.int64), groups) > 0
-        inner = np.arange(len(self.hash)) - np.repeat(groups, size)
-        folded = np.add.reduceat(self.raw * _LINE_PLACE[np.minimum(inner, 63)], groups)
-        folded = np.where(hole, _NUMBER, folded)
+        stops = np.append(groups[1:], len(self.hash))
+        digits = np.concatenate([[0], np.cumsum(self.cls == DIGIT)])
+        folded = np.where(digits[stops] > digits[groups], _NUMBER, _sums(self.raw, groups, stops))
         starts = np.flatnonzero(self.first[groups])
-        at = np.arange(len(groups)) - np.repeat(starts, np.diff(np.append(starts, len(groups))))
-        template[self.line[groups[starts]]] = np.add.reduceat(folded * _LINE_PLACE[np.minimum(at, 63)], starts)
+        template[self.line[heads]] = _sums(folded, starts, np.append(starts[1:], len(groups)))
         return exact, template
 
 
-def read(lines: Lines, chunk: int = 1 << 20) -> Words:
-    """The words of all lines, in pieces of about ``chunk`` bytes so that memory stays bounded."""
+def read(lines: Lines) -> Words:
+    """The words of all lines, in pieces of bounded size so that memory stays bounded."""
     bounds = [0]
     while bounds[-1] < len(lines):
-        stop = int(np.searchsorted(lines.start, lines.start[bounds[-1]] + chunk))
+        stop = int(np.searchsorted(lines.start, lines.start[bounds[-1]] + _CHUNK))
         bounds.append(min(len(lines), max(stop, bounds[-1] + 1)))
     pieces = [_piece(lines, a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
     if len(pieces) == 1:
@@ -122,35 +139,35 @@ def _piece(lines: Lines, a: int, b: int) -> Words:
         kept = np.minimum(end - start, WIDTH) + 1
         heads = np.concatenate([[0], np.cumsum(kept)[:-1]])
         where = np.arange(int(kept.sum())) + np.repeat(start - heads, kept)
-        ends = np.repeat(heads + kept - 1, kept) == np.arange(len(where))
-        buffer = np.where(ends, np.uint8(10), buffer[np.minimum(where, len(buffer) - 1)])
+        buffer = buffer[np.minimum(where, len(buffer) - 1)]
+        buffer[heads + kept - 1] = 10
         start = heads
     return _words(buffer, start, a)
 
 
 def _words(buffer: NDArray[np.uint8], start: I64, offset: int) -> Words:
     cls = CLASS[buffer]
-    if not len(cls):
-        empty = np.zeros(0, np.uint64)
-        return Words(empty, empty.astype(np.int64), empty.astype(np.uint8), empty > 0, empty > 0, empty)
-    change = np.ones(len(cls), bool)
-    change[1:] = (cls[1:] != cls[:-1]) & ~((cls[1:] == LOWER) & (cls[:-1] == UPPER))
+    n = len(cls)
+    if not n:
+        none = np.zeros(0, np.uint64)
+        return Words(none, none.astype(np.int64), cls, none > 0, none > 0, none, none.astype(np.int32))
+    change = np.ones(n, bool)
     upper = cls == UPPER
+    change[1:] = (cls[1:] != cls[:-1]) & ~((cls[1:] == LOWER) & upper[:-1])
     change[1:-1] |= upper[:-2] & upper[1:-1] & (cls[2:] == LOWER)
     heads = np.flatnonzero(change)
-    size = np.diff(np.append(heads, len(cls)))
+    ends = np.append(heads[1:], n)
     kind = cls[heads]
-    real = kind != SPACE
-    inner = np.arange(len(cls)) - np.repeat(heads, size)
-    limit = np.repeat(np.where(kind == SIGN, _SIGNS, _WORD), size)
-    raw_all = np.add.reduceat(_BYTE[buffer] * _PLACE[np.where(inner < limit, inner, _WORD)], heads)
-    heads, size, kind, raw = heads[real], size[real], kind[real], raw_all[real]
-    small = (size == 1) & (buffer[heads] <= ord("1"))
+    real = np.flatnonzero(kind != SPACE)
+    heads, ends, kind = heads[real], ends[real], kind[real]
+    raw = _sums(_BYTE[buffer], heads, np.minimum(ends, heads + np.where(kind == SIGN, _SIGNS, _WORD)))
+    small = (ends == heads + 1) & (buffer[heads] <= ord("1"))
     value = np.where((kind == DIGIT) & ~small, _NUMBER, raw)
     line = np.searchsorted(start, heads, "right") - 1
     first = np.ones(len(heads), bool)
     first[1:] = line[1:] != line[:-1]
     wordy = (kind >= LOWER) & (kind <= DIGIT)
     glued = np.zeros(len(heads), bool)
-    glued[1:] = (heads[1:] == heads[:-1] + size[:-1]) & wordy[1:] & wordy[:-1] & ~first[1:]
-    return Words(value, line + offset, kind, first, glued, raw)
+    glued[1:] = (heads[1:] == ends[:-1]) & wordy[1:] & wordy[:-1]
+    indent = ((heads - start[line]) * first).astype(np.int32)
+    return Words(value, line + offset, kind, first, glued, raw, indent)
