@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from headroom_core.kind_marks import DIFF, DIFF_EXTENDED, FEATURES, HIT_PLAIN, LINE, TAG, Votes
 from headroom_core.kind_weights import WEIGHTS
 from headroom_core.types import Kind
 
 _SAMPLE_LINES = 40
-_LINE = 240
 _WINDOW = 12_000
+_TINY = 40  # characters below which no text has a shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,59 +26,6 @@ class Detected:
 
     kind: Kind
     confidence: float
-
-
-_PATH = r"(?:[A-Za-z]:[\\/])?(?:[\w.@+~()\[\]$%#,=-]+[\\/])*[\w.@+~()\[\]$%#,=-]*\.\w{1,12}"
-_DEEP = r"(?:[A-Za-z]:)?[\w.@+~()\[\]$%#,=-]*(?:[\\/][\w.@+~()\[\]$%#,=-]+)+"
-_HIT = re.compile(rf"(?:\./)?(?:{_PATH}|{_DEEP}|Makefile|Dockerfile)(?::\d+(?::(?!\d\d[\s.,])|\s)|-\d+-(?!\d\d?[_ T-]))")
-_HIT_PLAIN = re.compile(rf"(?:\./)?({_PATH}|{_DEEP}):(?=\S|\s+\S)(?!//|\d+:)")
-_HIT_NUMBER = re.compile(r"\s{0,6}\d+[:-](?:\d+:)?(?!\d\d)")
-_HEADING = re.compile(rf"(?:\./)?(?:{_PATH}|{_DEEP})$")
-_DIAGNOSTIC = re.compile(r"[^:]{1,160}(?::\d+){1,2}:\s{0,2}(?:fatal )?(?:error|warning|note|info|remark)\b", re.I)
-_DIFF = re.compile(
-    r"diff --(?:git|cc|combined) |--- (?:a/|/dev/null|\S+\t)|\+\+\+ (?:b/|/dev/null|\S+\t)|@@+ -\d|Index: \S|\d+(?:,\d+)?[acd]\d+(?:,\d+)?$"
-)
-_FRAME = re.compile(
-    r"\s*(?:Traceback \(most recent|File \"[^\"]+\", line \d+|at (?:async |new )?[\w$.<>/\[\]`]+(?: \[as \w+\])? ?\(|at (?:async )?\S+:\d+|\.{3} \d+ more|Caused by: "
-    r"|goroutine \d+ \[|from \S+:\d+:in |\S+\.(?:go|rs):\d+(?: \+0x|:\d+$)|\d+: +(?:0x[0-9a-f]+ - )?[\w<]+(?:::|$)|#\d+ +(?:0x[0-9a-f]+ in )?\S+"
-    r"|thread '[^']*' panicked|Exception in thread |panic: |stack backtrace:|created by \S+|During handling of the above)"
-)
-_ERROR_LINE = re.compile(r"[\w.$]*(?:Error|Exception|Interrupt|Exit|Warning|Failure)(?::|$)")
-_STAMP = re.compile(
-    r"[\W_]{0,4}(?:\w{1,12}[\s|:-]{1,3}){0,2}[\W_]{0,3}(?:(?:19|20)\d\d[-/.]?[01]\d[-/.]?[0-3]\d|\d{1,2}[-/.]\d{1,2}(?:[-/.]\d{2,4})?[ T]\d\d:\d\d|\d\d:\d\d:\d\d\b"
-    r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\w* +\d{1,2}[ ,]|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\w*,? (?:\d|[A-Z][a-z]{2} )|1\d{9}\b|\d{6} \d{6} |[IWEF]\d{4} \d\d:)"
-)
-_LEVELS = ("INFO", "DEBUG", "WARN", "ERROR", "ERR ", "TRACE", "FATAL", "CRITICAL", "NOTICE", "SEVERE", "[info]", "[warn", "[error]", "[debug]", "level=")
-_BUILD = re.compile(
-    r"(?:\s*(?:\x1b|travis_|##\[|::\w+|\$ \S|\+{1,3} \S|> \S+@\d|make(?:\[\d+\])?: |npm (?:WARN|ERR|notice|info|http)|yarn |gyp |Collecting |Downloading |Downloaded |Installing |Installed "
-    r"|Requirement already|Successfully |Building |Compiling |Checking |Running |Fetching |Resolving |Updating |Unpacking |Setting up |Preparing |Selecting |Get:\d|Hit:\d|Reading "
-    r"|Receiving objects|remote: |Cloning |Step \d+/\d+|---> |The command \"|Done\. Your build|ok \d+|not ok \d+|ok\s+\S+\s+[\d.]+s|--- (?:PASS|FAIL|SKIP)|=== (?:RUN|PAUSE|CONT)|PASS\b|FAIL\b"
-    r"|test \S.* \.\.\. |Tests? run:|\[ *\d+%\]|\[ *(?:OK|RUN|PASSED|FAILED|  )|={3,}|-{5,}|\d+ (?:passing|passed|failing|failed|examples?)|BUILD |:[\w:-]+(?: UP-TO-DATE)?$|g?cc |g\+\+ |clang|CC |CXX |LD |AR "
-    r"|Using |Fetched |Linking |Scanning |Processing |Creating |Get |\* \[new |[✓✔✗✘×●] |\d+\) )|\S+::\S+ (?:PASSED|FAILED|SKIPPED|ERROR)|[\w./-]+\.\w+ [.FEsx]{2,}\s)"
-)
-_TAG = re.compile(r"\s*</?[A-Za-z!?][^<>]{0,200}(?:>|$)")
-_SECTION = re.compile(r"\[{1,2}[\w .:\"'/@*-]+\]{1,2}\s*(?:#.*)?$")
-_ASSIGN = re.compile(r"(?:export )?[\w.\"'@/-]+(?: ?[\w.-]+)?\s{0,30}=(?!=)")
-_YAML = re.compile(
-    r"\s*(?:- )*(?:[\w.$/@*-]+|\"[^\"]{1,60}\"|'[^']{1,60}'|\{\{[^}]{1,60}\}\})\s?:(?: .*)?$|\s*- \S|---$|\.\.\.$"
-)
-_BRANCH = re.compile(r"[\s│|]*(?:├|└|`--|\|--|\+---|\\---)")
-_LS_LONG = re.compile(r"[dlbcps-][rwxsStT-]{9}[.+@]?\s+\d+\s|total \d+")
-_LS_DIR = re.compile(r"(?:\.{0,2}/)?[^\s:][^:]{0,160}:$")
-_BARE = re.compile(r"(?:\./|/|~/)?(?:[\w.@+~()\[\]$%#,=-]+[\\/])+[\w.@+~()\[\]$%#,=-]*$|\.$")
-_NAME = re.compile(r"[\w.@+~()\[\]$%#,=-]{1,80}[/*@|=]?$")
-_CODE = re.compile(
-    r"\s*(?:(?:async )?def \w+\s*[(\[]|class \w+|import [\w.{*\"'(]|from [\w.]+ import|@\w[\w.]*(?:\(|$)|(?:export |default |async )*function\b|(?:export )?(?:const|let|var) [\w{\[]|#\s*(?:include|define|ifdef|ifndef|endif|if|pragma|undef)\b"
-    r"|(?:public|private|protected|internal|static|final|abstract|virtual|override|inline|extern|typedef|template|namespace|using|package|struct|enum|union|interface|trait|impl|mod|pub|use|fn|func|type|module|require|include|extends|val|unsafe) [\w<(:{\"'*]"
-    r"|(?:if|for|while|switch|catch|elif|else if|match|foreach|unless|until)\b.*(?:[{:(]|then)\s*$|(?:else|try|finally|do|begin|end)\b\s*[{:]?\s*$|return\b|raise |throw |yield |await |break;|continue;|assert |case .*:|self\.|this\.|super[.(]|/\*|\*/|\* |\*$|//|\"\"\"|'''|\}|\)[;,)]?$"
-    r"|[\w.\[\]>*&()-]+ (?:[-+*/|&]?=|:=|<-) \S.*|[\w.:>-]+\(.*\)?[;,{]?$)"
-)
-_CODE_END = (";", "{", "}", "):", ") {", "=>", ",", "(", ")", "\\")
-_STRONG_CODE = re.compile(
-    r"\s*(?:(?:async )?def \w+\s*[(\[]|class \w+.*[:{]$|from [\w.]+ import |import [\w.]+(?: as \w+|;)?$|import .* from |(?:export |default |async )*function\b|(?:const|let|var) \w+ ?=|#\s*(?:include|define) |package [\w.]+;?$"
-    r"|(?:public|private|protected|static|final|abstract|inline|pub|impl|fn|func|struct|namespace|template|typedef|using|use) .*[{;(,>]\s*$|(?:if|for|while|switch) ?\(.*\{\s*$|return\b.*;|@Override|(?:if|for|while|elif|with|try|except)\b.*:$|\} else|self\.\w+ = |func .*\{$)"
-)
-_SENTENCE = re.compile(r"\s*(?:[-*>#\d.]+ )?[\"'(\[*_]?[A-Z]?[\w'’,\"()`*-]+(?: [\w'’,\";:()%$/.`*_\[\]–—-]+){5}")
 
 
 def detect(text: str) -> Detected:
@@ -90,7 +37,7 @@ def detect(text: str) -> Detected:
 
 
 def sample(text: str) -> list[str]:
-    """Up to ``_SAMPLE_LINES`` non-blank lines of head, middle and tail each, cut to ``_LINE`` characters."""
+    """Up to ``_SAMPLE_LINES`` non-blank lines of head, middle and tail each, cut to ``LINE`` characters."""
     if len(text) <= 3 * _WINDOW:
         pieces = [text]
         limit = 3 * _SAMPLE_LINES
@@ -100,7 +47,7 @@ def sample(text: str) -> list[str]:
         limit = _SAMPLE_LINES
     lines: list[str] = []
     for piece in pieces:
-        found = [line[:_LINE] for line in piece.split("\n") if line and not line.isspace()]
+        found = [line[:LINE] for line in piece.split("\n") if line and not line.isspace()]
         if len(found) > limit and len(pieces) == 1:
             third = limit // 3
             middle = (len(found) - third) // 2
@@ -148,76 +95,41 @@ def _json_after_text(text: str) -> Detected | None:
 def _votes(lines: list[str], text: str) -> Detected:
     """Each rule states a kind where enough of the sampled lines carry its mark; the most specific rule goes first."""
     votes = Votes(lines)
-    for rule in (_diff, _tree, _search, _search_plain, _trace, _markup, _table, _log):
+    for rule in (_ci, _diff, _tree, _search, _search_plain, _web, _trace, _markup, _table, _log):
         found = rule(lines, votes, text)
         if found is not None:
             return found
-    return _blend(votes)
+    return _blend(votes, text)
 
 
-class Votes:
-    """The share of lines that carry a mark, counted when a rule first asks for it: most texts need few of the marks."""
-
-    __slots__ = ("_lines", "_shares")
-
-    def __init__(self, lines: list[str]) -> None:
-        self._lines = lines
-        self._shares: dict[str, float] = {"few": 1 / len(lines)}
-
-    def __getitem__(self, name: str) -> float:
-        share = self._shares.get(name)
-        if share is None:
-            carries = _MARKS[name]
-            share = sum(1 for line in self._lines if carries(line)) / len(self._lines)
-            self._shares[name] = share
-        return share
+def _ci(lines: list[str], votes: Votes, text: str) -> Detected | None:
+    """Marks that CI systems write around every job: whatever stands between them is a log."""
+    return Detected("log", 0.98) if len(lines) > 3 and votes["ci"] else None
 
 
-_DIGIT = re.compile(r"\d")
-_FAILED = ("rror", "ailed", "ailure", "arning", "exit", "status", "seconds", "ms")
-_MARKS: dict[str, Callable[[str], object]] = {
-    "hit": _HIT.match, "plain": _HIT_PLAIN.match, "number": _HIT_NUMBER.match, "heading": _HEADING.match,
-    "diagnostic": lambda line: ": " in line and _DIAGNOSTIC.match(line), "diff": _DIFF.match, "frame": _FRAME.match, "stamp": lambda line: _DIGIT.search(line, 0, 48) and _STAMP.match(line),
-    "build": _BUILD.match, "tag": _TAG.match, "section": _SECTION.match, "assign": _ASSIGN.match, "yaml": _YAML.match,
-    "branch": _BRANCH.match, "ls": _LS_LONG.match, "dir": _LS_DIR.match, "bare": _BARE.match, "name": _NAME.match,
-    "code": _CODE.match, "code_end": lambda line: line.rstrip().endswith(_CODE_END), "strong": _STRONG_CODE.match, "sentence": _SENTENCE.match,
-    "level": lambda line: _holds(line[:100], _LEVELS),
-    "words": lambda line: line.count(" ") >= 5,
-    "indented": lambda line: line[0] in " \t",
-    "long": lambda line: len(line) >= _LINE,
-    "short": lambda line: len(line) < 20,
-    "stopped": lambda line: line[-1] in ".?!",
-    "colon": lambda line: line[-1] == ":",
-    "digits": lambda line: _DIGIT.search(line, 0, 12),
-    "escape": lambda line: "\x1b[" in line,
-    "failed": lambda line: _holds(line[:160], _FAILED),
-    "comment": lambda line: line.lstrip()[:1] in ("#", ";"),
-}  # fmt: skip
-FEATURES = (*_MARKS, "few")
-
-
-def _holds(line: str, words: tuple[str, ...]) -> bool:
-    return any(word in line for word in words)
+def _web(lines: list[str], votes: Votes, text: str) -> Detected | None:
+    """Web hits: as many addresses on lines of their own as numbered or titled heads, three at least, and text between."""
+    if text.count("http", 0, 40_000) < 3:
+        return None
+    heads, addresses = votes["web_head"] * len(lines), votes["web_address"] * len(lines)
+    if heads >= 2.9 and addresses >= 2.9 and 0.6 <= heads / addresses <= 1.6 and heads + addresses <= 0.95 * len(lines) + 1:
+        return Detected("search", 0.85)
+    return None
 
 
 def _diff(lines: list[str], votes: Votes, text: str) -> Detected | None:
     if not votes["diff"]:
         return None
-    first = next(i for i, line in enumerate(lines) if _DIFF.match(line))
+    first = next(i for i, line in enumerate(lines) if DIFF.match(line))
     body = lines[first:]
     shaped = sum(
-        line[0] in " +-@\\<>" or _DIFF.match(line) is not None or _EXTENDED.match(line) is not None for line in body
+        line[0] in " +-@\\<>" or DIFF.match(line) is not None or DIFF_EXTENDED.match(line) is not None for line in body
     )
     hunks = any(line.startswith(("@@", "diff --", "Index: ")) for line in lines)
     changed = sum(line[0] in "+-<>" for line in body)
     if hunks and shaped >= 0.9 * len(body) and (changed or len(body) < 12) and len(body) >= 0.3 * len(lines):
         return Detected("diff", 0.99 if shaped == len(body) else 0.95)
     return None
-
-
-_EXTENDED = re.compile(
-    r"(?:old|new|deleted) (?:file )?mode |index [0-9a-f]|(?:similarity|dissimilarity) index|(?:rename|copy) (?:from|to) |Binary files |GIT binary|={20,}|commit [0-9a-f]{7}"
-)
 
 
 def _tree(lines: list[str], votes: Votes, text: str) -> Detected | None:
@@ -257,7 +169,7 @@ def _search_plain(lines: list[str], votes: Votes, text: str) -> Detected | None:
     separators = sum(line == "--" for line in lines)
     if votes["plain"] * len(lines) + separators < 0.85 * len(lines) or votes["stamp"] > 0.2 or len(lines) < 2:
         return None
-    paths = [match[1] for line in lines if (match := _HIT_PLAIN.match(line))]
+    paths = [match[1] for line in lines if (match := HIT_PLAIN.match(line))]
     deep = sum("/" in path or "\\" in path for path in paths)
     return Detected("search", 0.9) if deep >= 0.7 * len(paths) or len(set(paths)) <= len(paths) / 2 else None
 
@@ -277,7 +189,7 @@ def _markup(lines: list[str], votes: Votes, text: str) -> Detected | None:
     tags = len(re.findall(r"</?[A-Za-z][\w:-]{0,40}[\s/>]", "\n".join(lines)))
     if (
         start.startswith("<")
-        and _TAG.match(start)
+        and TAG.match(start)
         and (votes["tag"] >= 0.4 or tags >= len(lines))
         and "</" in text[:20000]
     ):
@@ -323,7 +235,7 @@ def _comma_separated(lines: list[str]) -> bool:
     """A header of names, and as many cells (quotes minded) in every whole line below it."""
     if not re.fullmatch(r"[\w .\"/()%#-]{1,60}(?:,[\w .\"/()%#-]{1,60})+", lines[0]):
         return False
-    rows = [line for line in lines if len(line) < _LINE][:60]
+    rows = [line for line in lines if len(line) < LINE][:60]
     least = lines[0].count(",")
     good = sum(_cells(line, ",") == least for line in rows)
     return good >= 0.8 * len(rows) and len(rows) >= 4
@@ -350,11 +262,13 @@ def _log(lines: list[str], votes: Votes, text: str) -> Detected | None:
     return None
 
 
-def _blend(votes: Votes) -> Detected:
+def _blend(votes: Votes, text: str) -> Detected:
     """Log, code, configuration or prose: a logistic model over the shares (``kind_weights``), fitted by ``training.kinds``."""
     scores = {kind: sum(w * x for w, x in zip(row, features(votes), strict=True)) for kind, row in WEIGHTS.items()}
     top = max(scores.values())
     parts = {kind: math.exp(score - top) for kind, score in scores.items()}
+    if len(text) < _TINY:
+        return Detected("prose", 0.5)
     best = max(parts, key=parts.__getitem__)
     sure = parts[best] / sum(parts.values())
     return Detected(best, round(sure, 3)) if sure >= 0.5 else Detected("prose", round(parts["prose"] / sum(parts.values()), 3))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from headroom_core import kinds
 from headroom_core.evals.kinds import labelled
+from headroom_core.kind_marks import Votes
 
 KINDS = ("log", "code", "config", "prose")
 _PENALTY = 1e-4
@@ -38,7 +39,7 @@ def examples(seed: int = 3) -> Iterator[tuple[str, str, list[float]]]:
         for index, piece in enumerate(pieces):
             sample = kinds.sample(piece)
             if sample:
-                yield kind, source + ("_cut" if index else ""), kinds.features(kinds.Votes(sample))
+                yield kind, source + ("_cut" if index else ""), kinds.features(Votes(sample))
 
 
 def fit(x: Floats, y: NDArray[np.int64], weight: Floats) -> Floats:

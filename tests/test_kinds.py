@@ -1,0 +1,146 @@
+"""Detection: each public format is recognised, unsure texts go to the gentlest kind, and the cost is bounded."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+import traceback
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headroom_core.kinds import detect
+from headroom_core.transforms._search.grouped import group
+
+CODE = '''"""Reads things."""
+import os
+from pathlib import Path
+
+
+class Reader:
+    """Reads a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> str:
+        # Only once
+        with open(self.path) as file:
+            return file.read()
+
+
+def main() -> None:
+    for name in os.listdir("."):
+        print(Reader(Path(name)).read())
+'''
+GO = 'package main\n\nimport "fmt"\n\n// Add adds.\nfunc Add(a, b int) int {\n\treturn a + b\n}\n\nfunc main() {\n\tif Add(1, 2) == 3 {\n\t\tfmt.Println("ok")\n\t}\n}\n'
+PROSE = (
+    "The expedition left the harbour in early spring. Nobody expected that it would take three years before the last "
+    "of them came home again.\n\nTheir letters, which were read aloud in the square, told of ice and of long silence.\n"
+)
+GREP = "\n".join(f"src/pkg/mod_{i}.py:{i * 7 + 3}:    def handler_{i}(self, request):" for i in range(20))
+CONTEXT = "\n--\n".join(f"src/a{i}.go-{9}-\tx := {i}\nsrc/a{i}.go:{10}:\treturn x\nsrc/a{i}.go-{11}-}}" for i in range(9))
+DOCS = "\n".join(f"docs/guide_{i}.md:{i}:The client waits up to {i} seconds before it retries" for i in range(20))
+PLAIN = "\n".join(f"lib/module_{i // 4}.py:    raise ValueError('bad {i}')" for i in range(20))
+HEADED = "\n\n".join(f"src/m{i}.rs\n12:    let x = {i};\n40:    x + 1" for i in range(8))
+DIFF = (
+    "diff --git a/x.py b/x.py\nindex 83db48f..bf269f4 100644\n--- a/x.py\n+++ b/x.py\n@@ -1,4 +1,4 @@ def f():\n a = 1\n-b = 2\n+b = 3\n c = 4\n"
+)
+SHOW = "commit 94a044b1\nAuthor: A <a@example.org>\nDate:   Fri Nov 20\n\n    Change b\n\n" + DIFF
+COMBINED = "diff --cc x.py\nindex 1,2..3\n--- a/x.py\n+++ b/x.py\n@@@ -1,3 -1,3 +1,3 @@@\n  a = 1\n- b = 2\n -b = 4\n++b = 3\n"
+LOG = "\n".join(f"2026-05-04 12:06:{i:02d},001 INFO db.pool - connection {i} opened" for i in range(40))
+SYSLOG = "\n".join(f"Jun 14 15:16:{i:02d} combo sshd[{19939 + i}]: authentication failure; user=root" for i in range(20))
+PYTEST = "$ pytest -q\n============ test session starts ============\ncollected 3 items\n\n" + "\n".join(
+    f"tests/test_{i}.py::test_{i} PASSED [ {i}%]" for i in range(30)
+)
+GITHUB = "\n".join(f"2026-05-04T12:06:{i:02d}.1234567Z ##[group]Run step {i}" for i in range(20))
+NPM = "\n".join(f"npm WARN deprecated package-{i}@1.{i}.0: use another one" for i in range(20)) + "\nnpm ERR! code ELIFECYCLE\nnpm ERR! errno 1"
+YAML = "version: 2\nservices:\n  web:\n    image: nginx:1.25\n    ports:\n      - 80:80\n    environment:\n      - DEBUG=1\n# the end\n"
+TOML = '[project]\nname = "x"\nversion = "1.0"\n\n[tool.ruff]\nline-length = 120\nselect = ["E", "F"]\n'
+INI = "[server]\nhost = localhost\nport = 8080\n; comment\n[client]\nretries = 3\ntimeout = 20\n"
+ENV = "\n".join(f"APP_KEY_{i}=value{i}" for i in range(12))
+HTML = "<!DOCTYPE html>\n<html><head><title>T</title></head><body><p>Hi</p></body></html>"
+XML = '<?xml version="1.0"?>\n<rows><row id="1"/><row id="2"/></rows>'
+ROWS = [["id", "name", "city"], *[[str(i), f"user, {i}", "Lyon"] for i in range(20)]]
+MARKDOWN = "| id | name |\n|----|------|\n" + "\n".join(f"| {i} | n{i} |" for i in range(10))
+PSQL = " id | name \n----+------\n" + "\n".join(f"  {i} | n{i}" for i in range(10)) + "\n(10 rows)\n"
+PS = "USER       PID %CPU %MEM COMMAND\n" + "\n".join(f"root     {i:5d}  0.0  0.1 /sbin/proc{i}" for i in range(12))
+LS = ".:\nREADME.md\nsrc\ntests\n\n./src:\na.py\nb.py\n\n./tests:\ntest_a.py\ntest_b.py\n"
+TREE = ".\n├── README.md\n├── src\n│   ├── a.py\n│   └── b.py\n└── tests\n    └── test_a.py\n"
+FIND = "\n".join(f"./src/pkg{i}/module_{i}.py" for i in range(20))
+LONG = "total 48\n" + "\n".join(f"-rw-r--r-- 1 root root {i * 100} Nov 20 19:04 file{i}.py" for i in range(10))
+JAVA = "java.lang.IllegalStateException: closed\n" + "\n".join(f"\tat org.example.Thing{i}.call(Thing.java:{i})" for i in range(12))
+
+
+def _csv(delimiter: str) -> str:
+    out = io.StringIO()
+    csv.writer(out, delimiter=delimiter).writerows(ROWS)
+    return out.getvalue()
+
+
+def _python_trace() -> str:
+    try:
+        json.loads("{")
+    except ValueError:
+        return traceback.format_exc()
+    raise AssertionError
+
+
+GROUPED = group("\n".join(f"src/pkg/mod_{i // 4}.py:{i * 7 + 3}:    def handler_{i}(self, request):" for i in range(40))) or ""
+WEB = "\n\n".join(f"{i}. Page number {i}\n   URL: https://site{i}.example/p/{i}\n   It tells of gardens and rivers in {i} lines." for i in range(1, 9))
+TITLED = "\n---\n".join(f"Title: Page {i}\nURL: https://site{i}.example/{i}\nContent: Gardens and rivers, number {i}, and more." for i in range(1, 9))
+TRAVIS = "travis_fold:start:system_info\nBuild system information\nBuild language: generic\nBuild group: stable\n" + DIFF + TREE * 5
+
+CASES = [
+    ("json", json.dumps([{"a": i} for i in range(20)], indent=2)),
+    ("json", json.dumps({"a": [1, 2, 3]})),
+    ("json", "\n".join(json.dumps({"ts": i, "level": "info"}) for i in range(20))),
+    ("json", json.dumps([{"name": f"n{i}", "v": i} for i in range(90)], indent=2)[:1500]),
+    ("json", "Here it is:\n" + json.dumps([{"name": f"n{i}", "v": i} for i in range(90)], indent=2)),
+    ("search", GREP), ("search", CONTEXT), ("search", DOCS), ("search", PLAIN), ("search", HEADED),
+    ("search", GREP.replace("/", "\\")), ("search", GREP.replace("src/", "C:\\src\\")), ("search", GROUPED), ("search", WEB), ("search", TITLED), ("log", TRAVIS),
+    ("diff", DIFF), ("diff", SHOW), ("diff", COMBINED), ("diff", DIFF.replace("diff --git a/x.py b/x.py\n", "")),
+    ("log", LOG), ("log", SYSLOG), ("log", PYTEST), ("log", GITHUB), ("log", NPM), ("log", LOG + "\n" + JAVA + "\n" + LOG),
+    ("code", CODE), ("code", GO), ("config", YAML), ("config", TOML), ("config", INI), ("config", ENV),
+    ("html", HTML), ("html", XML), ("table", _csv(",")), ("table", _csv("\t")), ("table", _csv(";")), ("table", MARKDOWN),
+    ("table", PSQL), ("table", PS), ("tree", LS), ("tree", TREE), ("tree", FIND), ("tree", LONG),
+    ("trace", JAVA), ("trace", _python_trace()), ("prose", PROSE),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "text"), CASES, ids=[f"{kind}{index}" for index, (kind, _) in enumerate(CASES)])
+def test_each_format_is_recognised(kind: str, text: str) -> None:
+    """A text in a public format gets its kind with confidence of at least a half, with CRLF line ends as well."""
+    for variant in (text, text.replace("\n", "\r\n")):
+        found = detect(variant)
+        assert found.kind == kind and found.confidence >= 0.5, found
+
+
+@pytest.mark.parametrize("text", ["", " \n\t\n", "ok", "42", "Done.", "\x00\x01\x02", "\ud800"])
+def test_unsure_is_prose_with_little_confidence(text: str) -> None:
+    """What has no shape is prose, and not with certainty."""
+    found = detect(text)
+    assert found.kind in ("prose", "log") and found.confidence < 0.9
+
+
+@given(st.text(max_size=300) | st.lists(st.sampled_from(["{", "[1,", "a.py:1:x", "<a>", "--", "|a|b|", "@@ -1 +1 @@", "\r", "x: y"]), max_size=20).map("\n".join))
+def test_any_text_has_a_kind(text: str) -> None:
+    """Detection never fails, and its confidence is a probability."""
+    found = detect(text)
+    assert 0.0 <= found.confidence <= 1.0
+    assert detect(text) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a" * 20_000_000, "a/" * 1_000_000, "a.b:" * 500_000, "[" * 1_000_000, "{" * 1_000_000 + "}", " " * 1_000_000 + "x",
+     "<" * 500_000, "1:" * 500_000, "- " * 500_000, ("x " * 120 + "\n") * 20_000, '{"' * 300_000, "\n" * 3_000_000, "=" * 999_999],
+)  # fmt: skip
+def test_the_cost_is_bounded(text: str) -> None:
+    """Huge and repetitive texts take a fraction of a second: samples are bounded and patterns linear."""
+    start = time.perf_counter()
+    detect(text)
+    assert time.perf_counter() - start < 1.0
