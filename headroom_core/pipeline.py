@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from . import settings
@@ -28,14 +27,6 @@ T = TypeVar("T")
 
 _log = logging.getLogger("headroom_core")
 _CACHE_BYTES: Final = 32_000_000
-
-
-@lru_cache(maxsize=8)
-def _default_originals(home: str, url: str | None) -> Originals:
-    """The store of this user account, one for all compressors of the process."""
-    from .ccr.originals import open_originals
-
-    return open_originals()
 
 
 class DefaultStore:
@@ -120,7 +111,9 @@ class Compressor:
     def originals(self) -> Originals | None:
         """The store behind this compressor; opens the default one where none was given."""
         if isinstance(self._originals, DefaultStore):
-            return _default_originals(str(settings.home()), settings.store_url())
+            from .ccr.originals import default_originals
+
+            return default_originals()
         return self._originals
 
     @property

@@ -1,0 +1,173 @@
+"""The commands. Exit codes: 0 done, 1 the thing asked for is not there or failed, 2 the call was wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from headroom_core import __version__
+from headroom_core.errors import HeadroomError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_KINDS = ("json", "log", "search", "diff", "code", "table", "html", "config", "tree", "trace", "prose")
+
+
+class _Commands(click.Group):
+    """Errors of ours become one line and exit code 1."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except HeadroomError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _json_option(command: F) -> F:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+@click.group(cls=_Commands)
+@click.version_option(__version__, prog_name="headroom-core")
+def commands() -> None:
+    """Cut what an LLM application pays for its context, and keep every original."""
+
+
+@commands.command()
+@click.argument("file", type=click.File("rb"))
+@click.option("-q", "--query", help="The question that the text is read for.")
+@click.option("--kind", type=click.Choice(_KINDS), help="What the text is; detected where it is not given.")
+@click.option("--ratio", type=float, help="Share of tokens to keep, above 0 and at most 1.")
+@click.option("--strength", type=click.Choice(["lossless", "reversible", "lossy"]), default="lossy", show_default=True)
+@click.option("--diff", is_flag=True, help="Show which lines went, instead of the result.")
+@_json_option
+def compress(
+    file: Any, query: str | None, kind: Any, ratio: float | None, strength: Any, diff: bool, as_json: bool
+) -> None:
+    """Compress FILE, or standard input where FILE is -.
+
+    With --strength reversible the original is stored and the last line names its reference.
+    """
+    from headroom_core import compress as compress_text
+    from headroom_core import open_originals
+
+    raw = file.read().decode("utf-8", "surrogateescape")
+    originals = open_originals() if strength == "reversible" else None
+    outcome = compress_text(
+        raw,
+        query=query,
+        kind=kind,
+        target_ratio=ratio,
+        strength=strength,
+        originals=originals,
+        retrievable=originals is not None,
+    )
+    if as_json:
+        click.echo(json.dumps({"text": outcome.text, **outcome.as_dict()}, ensure_ascii=True))
+    elif diff:
+        _show_diff(raw, outcome.text)
+    else:
+        sys.stdout.buffer.write(outcome.text.encode("utf-8", "surrogateescape") + b"\n")
+    if not as_json:
+        click.echo(outcome.explain(), err=True)
+
+
+def _show_diff(before: str, after: str) -> None:
+    """A unified diff of what went and what came, coloured on a terminal."""
+    import difflib
+
+    from rich.console import Console
+    from rich.syntax import Syntax
+
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "original", "compressed", lineterm="", n=1)
+    text = "\n".join(lines)
+    if sys.stdout.isatty():
+        Console().print(Syntax(text, "diff", background_color="default"))
+    else:
+        click.echo(text)
+
+
+@commands.command()
+@click.argument("ref")
+@click.option("-q", "--query", help="Passages about this.")
+@click.option("--lines", help="Line numbers from 1: 120-164 or 3,17-20.")
+@click.option("--rows", help="Row indices from 0 of a JSON array or table.")
+@click.option("--pointer", help="A JSON pointer.")
+@click.option("--symbol", help="A function or class, for example Order.total.")
+@click.option("--page", type=int, default=1, show_default=True)
+@click.option("--namespace", help="Whose original it is; the default is this program's own namespace.")
+@_json_option
+def retrieve(ref: str, namespace: str | None, as_json: bool, **selector: Any) -> None:
+    """Print the original under REF, or the piece of it that is asked for."""
+    from headroom_core import retrieve as retrieve_original
+
+    found = retrieve_original(ref, namespace=namespace, **selector)
+    if as_json:
+        told = {name: getattr(found, name) for name in ("ref", "kind", "what", "text", "page", "pages", "total_tokens")}
+        click.echo(json.dumps(told, ensure_ascii=True))
+    elif found.image is not None:
+        sys.stdout.buffer.write(found.image)
+    else:
+        sys.stdout.buffer.write(found.text.encode("utf-8", "surrogatepass"))
+        click.echo(f"\n{found.heading}", err=True)
+
+
+@commands.command()
+@_json_option
+def stats(as_json: bool) -> None:
+    """What the store of this account holds."""
+    from headroom_core import settings
+    from headroom_core.ccr.originals import open_blobs
+
+    blobs = open_blobs(settings.store_url())
+    keys = blobs.keys()
+    originals = [key for key in keys if key.rpartition("/")[2].startswith("o.")]
+    namespaces = sorted({key.rpartition("/")[0] for key in originals})
+    where = settings.store_url() or str(settings.home())
+    told = {"store": where, "namespaces": len(namespaces), "originals": len(originals)}
+    click.echo(json.dumps(told) if as_json else "\n".join(f"{name:12} {value}" for name, value in told.items()))
+
+
+@commands.command()
+@_json_option
+def doctor(as_json: bool) -> None:
+    """What is installed and works, and the pip line for what does not."""
+    from headroom_core.cli.doctor import checks, exit_code, table
+
+    found = checks()
+    click.echo(json.dumps([vars_of(check) for check in found]) if as_json else table(found))
+    raise SystemExit(exit_code(found))
+
+
+def vars_of(check: Any) -> dict[str, Any]:
+    """A frozen check as a dict."""
+    return {name: getattr(check, name) for name in check.__slots__}
+
+
+@commands.command(context_settings={"ignore_unknown_options": True})
+@click.argument("suite", default="inputs")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def bench(suite: str, arguments: tuple[str, ...]) -> None:
+    """Run a suite of measures: quality against tokens and time, beside peers and simple ways."""
+    from importlib import import_module
+
+    from headroom_core.evals.__main__ import SUITES
+
+    if suite not in SUITES:
+        raise click.UsageError(f"no suite {suite!r}; there are {', '.join(SUITES)}")
+    import_module(f"headroom_core.evals.{suite}").main(list(arguments))
+
+
+@commands.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script for SHELL; source it in the shell's start file."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(commands, {}, "headroom-core", "_HEADROOM_CORE_COMPLETE").source())
