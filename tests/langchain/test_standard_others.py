@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +67,8 @@ class TestByteStoreSync(BaseStoreSyncTests[bytes]):
 
 class TestByteStoreAsync(BaseStoreAsyncTests[bytes]):
     @pytest.fixture
-    async def kv_store(self, store: HeadroomByteStore) -> AsyncGenerator[HeadroomByteStore]:
-        yield store
+    async def kv_store(self, store: HeadroomByteStore) -> HeadroomByteStore:
+        return store
 
     @pytest.fixture
     def three_values(self) -> tuple[bytes, bytes, bytes]:
