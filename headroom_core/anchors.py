@@ -20,6 +20,10 @@ _SUMMARISE = re.compile(
     r"\b(how many|how much|count|number of|total|sum|average|mean|median|most|least|highest|lowest|largest|smallest|max"
     r"|maximum|min|minimum|distribution|per|each|every|all)\b"
 )
+_EXTREME = re.compile(
+    r"\b(most|least|highest|lowest|largest|smallest|biggest|max|maximum|min|minimum|top|best|worst|cheapest|longest"
+    r"|shortest|slowest|fastest|oldest|newest|latest|earliest|youngest|greatest|fewest|priciest|peak|recent)\b"
+)
 STOP_WORDS = frozenset(
     """
     a about above after all also am an and any anything are as at be because been before being below between both but by
@@ -40,12 +44,13 @@ TROUBLE_WORDS = (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a query names, lower-cased: its ``text``, ``exact`` pieces, ``words`` (stems), and whether it wants totals."""
+    """What a query names, lower-cased: its ``text``, ``exact`` pieces, ``words`` (stems); whether it wants totals or ends."""
 
     text: str = ""
     exact: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     totals: bool = False
+    extremes: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.exact or self.words)
@@ -68,7 +73,13 @@ def asked(query: str | None) -> Asked:
             exact[small] = None
         elif len(small) > 1 and small not in STOP_WORDS:
             words[stem(small)] = None
-    return Asked(lowered, tuple(exact), tuple(words), _SUMMARISE.search(lowered) is not None)
+    return Asked(
+        lowered,
+        tuple(exact),
+        tuple(words),
+        _SUMMARISE.search(lowered) is not None,
+        _EXTREME.search(lowered) is not None,
+    )
 
 
 def looks_exact(token: str) -> bool:

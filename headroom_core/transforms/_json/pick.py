@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
-from headroom_core.anchors import Asked, rarity, stands_in, trouble, word_scores
-from headroom_core.transforms._json.columns import Columns, columns_of
-from headroom_core.transforms._json.signals import Signal, signals
+from headroom_core.anchors import Asked, rarity, stands_in, stem, trouble, word_scores
+from headroom_core.transforms._json.columns import MISSING, Columns, KeyPath, columns_of
+from headroom_core.transforms._json.signals import Signal, as_float, signals
 from headroom_core.transforms._json.values import Number, Value
 
 _ALIKE = 2  # rows that stand out for the same reason, before the others only count
@@ -17,6 +18,8 @@ _NAMED_FEW = 3
 _ENOUGH = 8  # rows, where the query names none
 _ANSWERED = 0.6  # share of the budget that is used where the query names few rows, and they are found
 _TEXT = 2_000
+_ENDS = 3
+_DATE = re.compile(r"\d{4}-\d\d-\d\d").match
 
 
 @dataclass(slots=True)
@@ -173,6 +176,8 @@ def _others(rows: list[Value], columns: Columns | None, texts: list[str], wanted
     related = sorted((at for at, score in enumerate(words) if score >= 0.5 * best > 0), key=lambda at: (-words[at], at))
     examples = [0, len(rows) - 1, *_examples(rows)]
     order: dict[int, None] = {}
+    if wanted.extremes and columns is not None:
+        order.update(dict.fromkeys(_ends(columns, wanted)))
     turns = [odd, related if len(related) <= max(8, len(rows) // 5) else related[: len(rows) // 10]]
     order.update(dict.fromkeys(odd[:3]))
     order.update(dict.fromkeys(examples[:1]))
@@ -184,6 +189,36 @@ def _others(rows: list[Value], columns: Columns | None, texts: list[str], wanted
             order.update(dict.fromkeys(examples))
     order.update(dict.fromkeys(examples))
     return list(order)
+
+
+def _ends(columns: Columns, wanted: Asked) -> list[int]:
+    """The rows with the largest and smallest numbers (or dates) of the columns that the query names, else of the first."""
+    series = [column for column in columns.columns if _ordered(column.values)]
+    named = [column for column in series if said_in(column.path, wanted)]
+    found: dict[int, None] = {}
+    for place in range(_ENDS):
+        for column in (named or series)[:_ENDS]:
+            rows = [row for row, value in enumerate(column.values) if type(value) in (str, Number)]
+            number = type(column.values[rows[0]]) is Number
+            rows.sort(key=lambda row: (as_float(column.values[row]) if number else 0.0, column.values[row], row))
+            if place < len(rows):
+                found[rows[place]] = found[rows[-1 - place]] = None
+    return list(found)
+
+
+def _ordered(values: list[Value]) -> bool:
+    """Numbers, or strings that begin with a date."""
+    kinds = set(map(type, values)) - {type(None), type(MISSING)}
+    if kinds == {Number}:
+        return True
+    return kinds == {str} and all(value is None or value is MISSING or _DATE(value) for value in values)
+
+
+def said_in(path: KeyPath, wanted: Asked) -> bool:
+    """Does the query name the column's last key, as it is written, in words, or by a word of it?"""
+    small = path[-1].lower()
+    parts = small.replace("_", " ").replace("-", " ")
+    return small in wanted.text or parts in wanted.text or any(stem(part) in wanted.words for part in parts.split())
 
 
 def _standing_out(rows: list[Value], columns: Columns | None, texts: list[str]) -> list[int]:

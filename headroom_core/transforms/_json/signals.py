@@ -133,7 +133,7 @@ def _place(values: list[Value], why: Hashable) -> list[Signal]:
 
 def _largest(elements: dict[Hashable, None]) -> Value:
     numbers = [element for element in elements if isinstance(element, Number)]
-    return max(numbers, key=lambda number: abs(_float(number)), default=MISSING)
+    return max(numbers, key=lambda number: abs(as_float(number)), default=MISSING)
 
 
 def _sets(sets: list[dict[Hashable, None]], why: Hashable) -> list[Signal]:
@@ -183,7 +183,7 @@ def _runs(values: list[Value], counts: Counter[Value], at: int) -> list[Signal]:
 def _numbers(values: list[Value], at: Hashable) -> list[Signal]:
     """Far values and jumps of a mostly numeric column."""
     rows = [row for row, value in enumerate(values) if type(value) is Number]
-    numbers = [_float(values[row]) for row in rows]
+    numbers = [as_float(values[row]) for row in rows]
     found = _far(rows, numbers, (at, "far"))
     if min(numbers, default=0.0) < 0:
         found += _rare([type(value) is Number and value[0] == "-" for value in values], (at, "sign"))
@@ -195,7 +195,7 @@ def _numbers(values: list[Value], at: Hashable) -> list[Signal]:
     return found
 
 
-def _float(text: str) -> float:
+def as_float(text: str) -> float:
     """The number, kept finite."""
     number = float(text) if len(text) < 400 else 0.0
     return number if isfinite(number) else 1e300 if number > 0 else -1e300

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from headroom_core.anchors import Asked
 from headroom_core.transforms._json.columns import MISSING, Column, Columns, KeyPath, columns_of
-from headroom_core.transforms._json.pick import Picked, pick
+from headroom_core.transforms._json.pick import Picked, pick, said_in
 from headroom_core.transforms._json.preview import LONG, preview
 from headroom_core.transforms._json.say import rows_left
 from headroom_core.transforms._json.values import Lines, Number, Value, length
@@ -77,6 +77,8 @@ class View:
         }
         known = {head for head, names in heads.values() if names}  # a kept table has its own head
         members = {name: item for name, item in value.items() if name not in known}
+        for name in self._many_addresses(members, path):
+            del members[name]
         shares = self._shares([self.size(item) for item in members.values()], budget)
         found = {}
         for (name, item), share in zip(members.items(), shares, strict=True):
@@ -84,6 +86,25 @@ class View:
                 found[name] = self._rows(item, share, f"{path}/{name}", names=heads[name][1])
             else:
                 found[name] = self.shrink(item, share, f"{path}/{name}")
+        return found
+
+    def _many_addresses(self, members: dict[str, Value], path: str) -> list[str]:
+        """Members of one object that are long addresses at one place, all but the shortest, where there are many."""
+        found = [
+            name
+            for name, item in members.items()
+            if type(item) is str and addresses([item]) and not said_in((name,), self.wanted)
+        ]
+        if (
+            len(found) <= 2 * _FEW_ADDRESSES
+            or self._asks_addresses()
+            or not addresses([members[name] for name in found])
+        ):
+            return []
+        shortest = min(found, key=lambda name: len(members[name]))
+        found.remove(shortest)
+        label = path.strip("/").replace("/", ".")
+        self.notes.append(f"{len(found)} addresses{' in ' + label if label else ''} ({', '.join(found[:3])}…)")
         return found
 
     def _rows(
@@ -118,12 +139,12 @@ class View:
         """Columns that wide rows do without: addresses that the query does not ask for, all but the shortest."""
         if columns is None or self.rate * sum(map(_mean_length, columns.columns)) < _WIDE:
             return set()
-        if any(word in self.wanted.text for word in ("url", "link", "href", "://")):
+        if self._asks_addresses():
             return set()
         found = sorted(
             (_mean_length(column), column.path)
             for column in columns.columns
-            if addresses(column.values) and not said_in(column.path[-1], self.wanted.text)
+            if addresses(column.values) and not said_in(column.path, self.wanted)
         )
         if len(found) <= _FEW_ADDRESSES:
             return set()
@@ -131,6 +152,9 @@ class View:
         names = ", ".join([path[-1] for path in hidden[:3]])
         self.notes.append(f"{len(hidden)} columns of addresses ({names}…)")
         return set(hidden)
+
+    def _asks_addresses(self) -> bool:
+        return any(word in self.wanted.text for word in ("url", "link", "href", "://"))
 
     def _row(self, row: Value, named: bool, share: float, path: str) -> Value:
         """A kept row: its long strings as previews, its long arrays as selections."""
@@ -216,12 +240,6 @@ def addresses(values: list[Value]) -> bool:
     return all(
         value is MISSING or value is None or (type(value) is str and value.startswith(start)) for value in values
     )
-
-
-def said_in(name: str, query: str) -> bool:
-    """Does the query name this column, as it is written or in words?"""
-    small = name.lower()
-    return small in query or small.replace("_", " ").replace("-", " ") in query
 
 
 def without(row: Value, hidden: set[KeyPath], path: KeyPath = ()) -> Value:
