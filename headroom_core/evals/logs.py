@@ -1,6 +1,6 @@
 """Measure the log transform: labelled failures of CI logs, planted needles, and templates.
 
-    python -m headroom_core.evals.logs [--set ci_dev] [--every 1] [--ratio 0.03] [--templates]
+python -m headroom_core.evals.logs [--set ci_dev] [--every 1] [--ratio 0.03] [--templates]
 """
 
 from __future__ import annotations

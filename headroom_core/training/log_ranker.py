@@ -1,10 +1,11 @@
 """Train the log ranker: which lines of a failed build's log say why it failed.
 
-    python -m headroom_core.training.log_ranker [--epochs 7] [--seed 7] [--out DIR]
+    python -m headroom_core.training.log_ranker [--epochs 8] [--out DIR]
 
-Reads ``logs/ci_train.jsonl.gz`` (logs with a labelled failure), writes ``log_ranker.npz`` and its card. The net is a
-bag of hashed words per line, a few dilated convolutions over the lines, and running maxima in both directions; it is
-trained so that its softmax over a log's lines matches the share of the labelled text that each line holds.
+Reads ``logs/ci_train.jsonl.gz`` (logs with a labelled failure) and writes ``log_ranker.npz``, whose card lies beside
+it. A net is a bag of a few hashed words per line with dense features, dilated convolutions over the lines, and running
+maxima in both directions; it is trained so that its softmax over a log's lines matches the share of the labelled text
+that each line holds. Nets of several seeds over one vocabulary are averaged.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from headroom_core.transforms._logs import features, lines
 
 U64 = NDArray[np.uint64]
 WIDTH, RUNNING, DILATIONS = 24, 8, (1, 2, 4, 8)
-VOCABULARY, MIN_GROUPS, FORGET, DROP = 150, 5, 0.4, 0.4
+MIN_GROUPS = 5  # repositories that a word must stand in
+# The nets whose results are averaged: seed, words known, share of words and of activations dropped in training.
+NETS = ((7, 150, 0.4, 0.4), (11, 150, 0.4, 0.4), (7, 250, 0.5, 0.3))
 
 
 @dataclass(slots=True)
@@ -65,7 +68,7 @@ def words_of(seen: features.Features) -> tuple[U64, NDArray[np.int64], U64, NDAr
     return np.concatenate([one, two[two > 0]]), np.concatenate([node, node[two > 0]]), one[first], node[first]
 
 
-def vocabulary(examples: Sequence[Example], size: int = VOCABULARY) -> U64:
+def vocabulary(examples: Sequence[Example], size: int) -> U64:
     """Hashes that occur in at least MIN_GROUPS repositories and tell labelled lines from others, sorted."""
     groups: dict[str, list[Example]] = {}
     for item in examples:
@@ -97,7 +100,7 @@ def coded(hashes: U64, node: NDArray[np.int64], vocab: U64) -> tuple[NDArray[np.
     return at[known], node[known]
 
 
-def build_net(vocab: int, dense: int) -> Any:
+def build_net(vocab: int, dense: int, forget: float, drop: float) -> Any:
     """The torch module; its ``export`` gives the arrays that the numpy side reads."""
     import torch
     from torch import nn
@@ -106,20 +109,20 @@ def build_net(vocab: int, dense: int) -> Any:
     class Net(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.words = nn.EmbeddingBag(vocab, WIDTH, mode="sum")
-            self.heads = nn.EmbeddingBag(vocab, WIDTH, mode="sum")
+            self.words: Any = nn.EmbeddingBag(vocab, WIDTH, mode="sum")
+            self.heads: Any = nn.EmbeddingBag(vocab, WIDTH, mode="sum")
             nn.init.normal_(self.words.weight, std=0.1)
             nn.init.normal_(self.heads.weight, std=0.1)
             self.dense = nn.Linear(dense, WIDTH)
-            self.convs = nn.ModuleList(nn.Conv1d(WIDTH, WIDTH, 3, padding=d, dilation=d) for d in DILATIONS)
+            self.convs: Any = nn.ModuleList(nn.Conv1d(WIDTH, WIDTH, 3, padding=d, dilation=d) for d in DILATIONS)
             self.far = nn.Linear(WIDTH + 2 * RUNNING, WIDTH)
             self.out = nn.Linear(WIDTH, 1)
-            self.drop = nn.Dropout(DROP)
+            self.drop = nn.Dropout(drop)
 
         def forward(self, ids: Any, offsets: Any, head: Any, head_offsets: Any, dense_rows: Any, scale: Any) -> Any:
             words, heads = self.words.weight, self.heads.weight
             if self.training:  # whole words vanish, so that no line hangs on one of them
-                alive = (torch.rand(len(words), 1) > FORGET).float() / (1 - FORGET)
+                alive = (torch.rand(len(words), 1) > forget).float() / (1 - forget)
                 words, heads = words * alive, heads * alive
             bag = functional.embedding_bag(ids, words, offsets, mode="sum") * scale[:, None]
             x = bag + functional.embedding_bag(head, heads, head_offsets, mode="sum") + self.dense(dense_rows)
@@ -180,14 +183,16 @@ def loss_of(scores: Any, item: Example) -> Any:
     return torch.logsumexp(masked, 0) - scores[label].mean()
 
 
-def train(examples: Sequence[Example], vocab: U64, *, epochs: int = 7, seed: int = 7, log: bool = False) -> Any:
-    """A trained net. Deterministic for a seed on one thread."""
+def train(
+    examples: Sequence[Example], vocab: U64, *, epochs: int = 8, seed: int = 7, drops: tuple[float, float] = (0.4, 0.4)
+) -> Any:
+    """A trained net. ``drops`` are the shares of words and of activations left out. Deterministic on one thread."""
     import torch
 
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    net = build_net(len(vocab), examples[0].dense.shape[1])
+    net = build_net(len(vocab), examples[0].dense.shape[1], *drops)
     usable = [item for item in examples if item.label.any()]
     tensors = [batch(item, vocab) for item in usable]
     sizes: dict[str, int] = {}
@@ -216,34 +221,39 @@ def train(examples: Sequence[Example], vocab: U64, *, epochs: int = 7, seed: int
             torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
             optimiser.step()
             step += 1
-        if log:
-            print(f"epoch {epoch + 1}: loss {total / len(usable):.3f}", flush=True)
+        print(f"seed {seed}, epoch {epoch + 1}: loss {total / len(usable):.3f}", flush=True)
     net.eval()
     return net
 
 
 def folds(examples: Iterable[Example], k: int) -> Iterator[set[str]]:
-    """k disjoint sets of repositories, dealt in order of name."""
+    """K disjoint sets of repositories, dealt in order of name."""
     names = sorted({item.group for item in examples})
     for fold in range(k):
         yield set(names[fold::k])
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train on all of the training logs and write the arrays."""
+    """Train on all of the training logs and write the arrays of the nets, named ``<net>.<array>``."""
     default = Path(__file__).resolve().parents[1] / "models" / "bundled"
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--epochs", type=int, default=7)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--nets", type=int, default=1)
+    parser = argparse.ArgumentParser(description="Train the log ranker")
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--out", type=Path, default=default)
     options = parser.parse_args(argv)
     examples = [example(row) for row in data.rows("logs", "ci_train.jsonl.gz")]
-    vocab = vocabulary(examples)
-    net = train(examples, vocab, epochs=options.epochs, seed=options.seed, log=True)
+    every = vocabulary(examples, max(size for _, size, _, _ in NETS))
+    arrays: dict[str, NDArray[Any]] = {"vocab": every}
+    for k, (seed, size, *drops) in enumerate(NETS):
+        vocab = vocabulary(examples, size)
+        net = train(examples, vocab, epochs=options.epochs, seed=seed, drops=(drops[0], drops[1]))
+        for name, value in net.export().items():
+            if name in ("words", "heads"):  # rows of words that this net does not know stay zero
+                wide = np.zeros((len(every), value.shape[1]), np.float32)
+                wide[np.searchsorted(every, vocab)] = value
+                value = wide
+            arrays[f"{k}.{name}"] = value.astype(np.float16)
     options.out.mkdir(parents=True, exist_ok=True)
-    arrays = {name: value.astype(np.float16) for name, value in net.export().items()}
-    np.savez_compressed(options.out / "log_ranker.npz", vocab=vocab, **arrays)
+    np.savez_compressed(options.out / "log_ranker.npz", allow_pickle=False, **arrays)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ class Log:
     name = "log"
 
     def __call__(self, part: Part, context: Context, /) -> Rewrite | None:
+        """An excerpt with gap notes; None for lossless strength and for short texts."""
         if context.strength == "lossless" or len(part.text) < 200:
             return None
         from headroom_core.transforms._logs import blocks, features, lines, query, ranker, render

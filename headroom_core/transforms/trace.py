@@ -15,12 +15,22 @@ from ._asked import asked
 _FRAMES: Final = (
     ("python", re.compile(r'\s*File "(?P<path>[^"\n]{1,400})", line \d+')),
     ("java", re.compile(r"\s*at (?P<path>[\w.$/<>@-]{1,300}\.[\w$<>]{1,100})\([^)\n]{0,200}\)")),
-    ("script", re.compile(r"\s*at (?:(?:async |new )?[^\s()]{1,200}(?: \[as [^\]\n]{1,80}\])? \()?(?P<path>[^\s()]{1,400}:\d+(?::\d+)?)\)?\s*$")),
+    (
+        "script",
+        re.compile(
+            r"\s*at (?:(?:async |new )?[^\s()]{1,200}(?: \[as [^\]\n]{1,80}\])? \()?(?P<path>[^\s()]{1,400}:\d+(?::\d+)?)\)?\s*$"
+        ),
+    ),
     ("script", re.compile(r"\s*at (?P<path><anonymous>|[\w.<> ]{1,120} \(<anonymous>\)|native)\s*$")),
     ("dotnet", re.compile(r"\s*at (?P<path>[\w.`+<>\[\],|$]{1,300})\([^)\n]{0,300}\)(?: in \S[^\n]{0,300}:line \d+)?")),
     ("go", re.compile(r"\t(?P<path>/?[^\s:]{1,300}\.(?:go|s)):\d+(?: \+0x[0-9a-f]+)?\s*$")),
     ("rust", re.compile(r"\s{2,4}\d+:\s+(?:0x[0-9a-f]+ - )?(?P<path>[\w:<>{}$@.&*, -]{1,300})\s*$")),
-    ("ruby", re.compile(r"\s*(?:\d+: )?(?:from )?(?P<path>[^\s:]{1,300}(?:\.rb|\.erb|\.rake|/bin/\w{1,40})):\d+:in [`'][^\n]{0,200}'")),
+    (
+        "ruby",
+        re.compile(
+            r"\s*(?:\d+: )?(?:from )?(?P<path>[^\s:]{1,300}(?:\.rb|\.erb|\.rake|/bin/\w{1,40})):\d+:in [`'][^\n]{0,200}'"
+        ),
+    ),
 )
 
 # What marks a frame as a library's, per language: parts of a path or prefixes of a qualified name.
@@ -60,6 +70,7 @@ class Trace:
     name = "trace"
 
     def __call__(self, part: Part, context: Context, /) -> Rewrite | None:
+        """Library frames become counts."""
         if context.strength == "lossless":
             return None
         lines = part.text.replace("\r\n", "\n").split("\n")
@@ -102,9 +113,8 @@ def _frame(lines: Sequence[str], at: int, words: Sequence[str]) -> _Frame | None
         first, last = at, at
         if language == "python":
             last = _python_end(lines, at)
-        elif language == "rust":
-            if last + 1 < len(lines) and re.match(r"\s+at \S", lines[last + 1][:400]):
-                last += 1
+        elif language == "rust" and last + 1 < len(lines) and re.match(r"\s+at \S", lines[last + 1][:400]):
+            last += 1
         text = " ".join(lines[first : last + 1])
         own = not _library(where, text) or any(word in text.lower() for word in words)
         return _Frame(first, last, language, where, own)
@@ -184,7 +194,11 @@ def _kept(lines: Sequence[str], frames: Sequence[_Frame]) -> list[bool]:
                 keep[k] = True
         for a, b in zip(members[_SAME:], members, strict=False):
             same = lines[frames[a].first].strip() == lines[frames[b].first].strip()
-            if same and lines[frames[a - 1].first].strip() == lines[frames[max(b - 1, 0)].first].strip() and a != members[-1]:
+            if (
+                same
+                and lines[frames[a - 1].first].strip() == lines[frames[max(b - 1, 0)].first].strip()
+                and a != members[-1]
+            ):
                 keep[a] = False
     return keep
 

@@ -16,7 +16,7 @@ _TRACE_REACH = 30  # lines without a level after an error that belong to it
 _AROUND = 4  # lines on each side that tell which of several equal lines is shown
 _HOLE, _HOLE_TOKENS = 3, 20.0  # lines and tokens of a hole between shown lines that is shown too
 _VERDICT = 0.05  # value of the line that says which command failed
-KEEN = 2.4
+KEEN = 2.1
 """A line is wanted by default where its share of the value is so many times its share of the tokens."""
 
 
@@ -39,6 +39,7 @@ def weigh(seen: Features, ranked: F64, asked: F64 | None) -> Evidence:
     service = _service(seen)
     verdict = np.flatnonzero(seen.structure[:, VERDICT])[:1]
     ranked[verdict] = np.maximum(ranked[verdict], _VERDICT)
+    ranked = np.where(seen.fold, 0.05 * ranked, ranked)
     value = (1 - service) * once(ranked / max(ranked.sum(), 1e-12), seen.exact)
     must = np.zeros(n, bool)
     if service > 0:
@@ -60,7 +61,9 @@ def _service(seen: Features) -> float:
     kinds = len(np.unique(seen.template)) / n
     leveled = float((seen.level > 0).mean())
     few = np.clip((0.5 - kinds) / 0.3, 0, 1)
-    return float(few * np.clip((leveled - 0.3) / 0.3, 0, 1) if leveled > 0.3 else 0.6 * np.clip((0.3 - kinds) / 0.2, 0, 1))
+    return float(
+        few * np.clip((leveled - 0.3) / 0.3, 0, 1) if leveled > 0.3 else 0.6 * np.clip((0.3 - kinds) / 0.2, 0, 1)
+    )
 
 
 def _events(seen: Features) -> F64:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,8 @@ from headroom_core.transforms._logs.tokens import Words
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
+# Marks that fold the output of a command in a CI system's view; they say nothing themselves.
+_FOLDS = (b"travis_time:", b"travis_fold:", b"##[endgroup]", b"::endgroup::", b"section_end:", b"section_start:")
 # A command or a group of commands starts here, in the words of public CI systems.
 _STARTS = (
     b"travis_time:start",
@@ -36,8 +37,16 @@ _VERDICTS = (
     b"exited with code exit status",
     b"##[error]",
 )
-_FAILED = (b"build failed", b"build failure", b"non-zero", b"] error ", b"err! code", b"process completed with exit code")
+_FAILED = (
+    b"build failed",
+    b"build failure",
+    b"non-zero",
+    b"] error ",
+    b"err! code",
+    b"process completed with exit code",
+)
 
+_PROGRESS = 8  # lines of one kind with a percentage: more are a progress bar
 _LEVEL_WORDS = 24  # a level stands within the first words of a line
 
 SHAPE, STRUCTURE = 49, 28
@@ -50,6 +59,7 @@ class Features:
 
     ``line`` is the node's first line, ``last`` its last, ``node_of`` maps words to nodes (-1: a repeated line) and
     ``pairs`` holds the hash of each word with its successor; ``exact`` and ``template`` are hashes of the line.
+    ``fold`` marks nodes that carry nothing: fold marks of CI systems, steps of a progress bar.
     ``shape`` is (nodes, SHAPE), ``structure`` (nodes, STRUCTURE); ``level`` is 3 error, 2 warning, 1 lower, 0 none.
     """
 
@@ -62,6 +72,7 @@ class Features:
     template: NDArray[np.uint64]
     count: I64
     level: NDArray[np.int8]
+    fold: NDArray[np.bool_]
     words: Words
     pairs: NDArray[np.uint64]
 
@@ -80,14 +91,18 @@ def read(lines: Lines) -> Features:
     node_at = np.full(len(lines), -1, np.int64)
     node_at[line] = np.arange(len(line))
     node_of = node_at[words.line]
-    unique, inverse, counts = np.unique(template[line], return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(template[line], return_inverse=True, return_counts=True)
     count = counts[inverse] if len(line) else np.zeros(0, np.int64)
     bits, pairs = vocabulary.word_bits()(words.hash), words.bigrams()
     level = _levels(words, bits, node_of, len(line))
     shape = _shape(lines, words, line, node_of, repeats, count, inverse, exact, level)
     if len(line):
         _say(shape, words, bits, vocabulary.pair_bits()(pairs), pairs, node_of, len(line))
-    return Features(line, last, node_of, shape, _structure(lines, line), exact[line], template[line], count, level, words, pairs)
+    fold = _per_node((bits & vocabulary.PERCENT) > 0, node_of, len(line)) > 0
+    fold &= count > _PROGRESS
+    fold[_marked(lines, line)] = True
+    rest = (_structure(lines, line), exact[line], template[line], count)
+    return Features(line, last, node_of, shape, *rest, level, fold, words, pairs)
 
 
 def _levels(words: Words, bits: NDArray[np.int32], node_of: I64, nodes: int) -> NDArray[np.int8]:
@@ -177,7 +192,7 @@ def _say(
     out[:, 27] = _per_node(zero, node_of, n) > 0
     out[:, 28] = np.log1p(np.cumsum(out[:, 24] > 0)) / 4
     fail = ((bits[heads] | pair_bits[heads]) & vocabulary.FAIL_HEAD) > 0
-    good = ((bits[heads] | pair_bits[heads]) & vocabulary.PASS_HEAD) > 0
+    good = ((bits[heads] | pair_bits[heads]) & vocabulary.GOOD_HEAD) > 0
     out[:, 32], out[:, 33] = fail, good
     out[:, 34] = np.minimum(_per_node((pair_bits & vocabulary.FAIL_PAIR) > 0, node_of, n), 3) / 2
     at = np.arange(n)
@@ -225,6 +240,13 @@ def marks(lines: Lines) -> tuple[I64, I64, I64, I64]:
                 verdicts.append(at)
     rows = [_rows(lines, offsets) for offsets in (starts, failed, ended, verdicts)]
     return rows[0], rows[1], rows[2], rows[3]
+
+
+def _marked(lines: Lines, line: I64) -> I64:
+    """Nodes whose line begins with a fold mark."""
+    starts = [at for mark in _FOLDS for at in _find(lines.data, mark) if at == 0 or lines.data[at - 1] in b"\n\r"]
+    rows = _rows(lines, starts)
+    return np.searchsorted(line, rows)[np.isin(rows, line)]
 
 
 def _find(data: bytes, mark: bytes) -> list[int]:

@@ -20,9 +20,10 @@ _ROWS = 1 << 13  # nodes whose words are counted at a time
 
 @dataclass(frozen=True, slots=True)
 class Net:
-    """The arrays of one net. ``convs`` are (weights (tap, in, out), bias), dilated by 1, 2, 4, 8."""
+    """The arrays of one net. ``known`` is 1 for the words that it knows; ``convs`` are (weights (tap, in, out), bias), dilated by 1, 2, 4, 8."""
 
     words: F32
+    known: F32
     heads: F32
     dense: F32
     dense_bias: F32
@@ -75,9 +76,8 @@ class Ranker:
             cells = [f if n <= _ROWS else f[slice(*np.searchsorted(f // self.size, (a, b)))] for f in flat]
             counts = np.bincount(np.concatenate(cells) - a * self.size, minlength=(b - a) * self.size)
             bag = counts.astype(np.float32).reshape(b - a, self.size)
-            bag /= np.sqrt(bag.sum(1, keepdims=True) + 1)
             for net, x in zip(self.nets, out, strict=True):
-                x[a:b] += bag @ net.words
+                x[a:b] += (bag @ net.words) / np.sqrt(bag @ net.known + 1)[:, None]
         for net, x in zip(self.nets, out, strict=True):
             x[seen.node_of[head]] += net.heads[row[head]]
         return out
@@ -115,5 +115,6 @@ def _net(every: dict[str, NDArray[np.generic]], prefix: str, file: Path) -> Net:
     if f["dense"].shape[0] != SHAPE + STRUCTURE:
         raise ModelError(f"The log ranker {file} is of another layout; train it again")
     convs = tuple((f[f"conv{k}"], f[f"conv{k}_bias"]) for k in range(sum(name.startswith("conv") for name in f) // 2))
-    plain = (f["words"], f["heads"], f["dense"], f["dense_bias"])
+    known = np.asarray(f["words"].any(axis=1), np.float32)
+    plain = (f["words"], known, f["heads"], f["dense"], f["dense_bias"])
     return Net(*plain, convs, f["far"], f["far_bias"], f["out"], f["out_bias"])

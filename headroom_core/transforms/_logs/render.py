@@ -10,11 +10,15 @@ from headroom_core.transforms._logs.lines import Lines
 LONGEST = 2400  # bytes of a line that are shown; of a longer one the two ends
 _TAIL = 600
 _NOTE = 20  # a gap of so few bytes is shown: its note would be as long
+_COUNTED = 10  # a gap of fewer lines is counted, not numbered
 _BLANKS = 8  # so many blank lines in a row stay as they are
 
 
 def excerpt(lines: Lines, keep: NDArray[np.bool_]) -> str:
-    """The kept lines (a mask over lines); gaps as ``… lines 120-340``, short runs of blank lines as they are."""
+    """The kept lines (a mask over lines); gaps as ``… lines 120-340`` or, when short, ``… 4 lines``; short runs of blank lines as they are.
+
+    Every line of the original is shown or counted, so line numbers can be told from the excerpt.
+    """
     shown = np.flatnonzero(keep)
     pieces: list[str] = []
     at = 0
@@ -49,7 +53,9 @@ def _gap(lines: Lines, a: int, b: int) -> str | None:
     if int(lines.end[b - 1] - lines.start[a]) <= _NOTE:
         return lines.span(a, b - 1)
     first, last = int(lines.number[a]), int(lines.number[b - 1])
-    return f"… line {first}" if first == last else f"… lines {first}-{last}"
+    if last - first < _COUNTED:
+        return f"… {last - first + 1} line{'s' if last > first else ''}"
+    return f"… lines {first}-{last}"
 
 
 def _blank(lines: Lines, a: int, b: int) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,7 @@ def _classes() -> NDArray[np.uint8]:
 
 
 def _mixed(n: int, seed: int) -> U64:
-    """n well-spread 64-bit numbers (splitmix64)."""
+    """N well-spread 64-bit numbers (splitmix64)."""
     with np.errstate(over="ignore"):
         z = (np.arange(1, n + 1, dtype=np.uint64) + np.uint64(seed)) * np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -60,7 +61,7 @@ def _powers(n: int) -> tuple[U64, U64]:
 
 def _sums(values: U64, begin: I64, stop: I64) -> U64:
     """For each range: sum of values[begin + j] * R ** j."""
-    up, down = _powers(1 << max(10, int(len(values)).bit_length()))
+    up, down = _powers(1 << max(10, len(values).bit_length()))
     run = np.zeros(len(values) + 1, np.uint64)
     np.cumsum(values * up[: len(values)], out=run[1:])
     return np.asarray((run[stop] - run[begin]) * down[begin])
@@ -82,8 +83,10 @@ def bigram_hash(first: str, second: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Words in reading order: hash (numbers alike), line, class, whether they begin their line, touch the word before
-    them, and their exact hash. ``indent`` is per word the blanks before the line's first word, set on first words.
+    """The words of a text in reading order, one row each.
+
+    ``hash`` is the same for all numbers from 2 on, ``raw`` is not; ``cls`` is the class of the characters; ``first``
+    marks the first word of a line, and ``indent`` holds the blanks before it; ``glued`` words touch the word before.
     """
 
     hash: U64
@@ -124,7 +127,7 @@ def read(lines: Lines) -> Words:
     while bounds[-1] < len(lines):
         stop = int(np.searchsorted(lines.start, lines.start[bounds[-1]] + _CHUNK))
         bounds.append(min(len(lines), max(stop, bounds[-1] + 1)))
-    pieces = [_piece(lines, a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    pieces = [_piece(lines, a, b) for a, b in pairwise(bounds)]
     if len(pieces) == 1:
         return pieces[0]
     return Words(*(np.concatenate([getattr(p, name) for p in pieces]) for name in Words.__slots__))

@@ -44,8 +44,8 @@ FAIL_HEAD_PAIRS = (
     ("Could", "not"), ("could", "not"), ("command", "not"), ("/", "bin"), ("bash", ":"), ("sh", ":"), ("+", "Full"),
     ("Build", "failed"), ("BUILD", "FAILED"), ("There", "was"), ("There", "were"), ("Process", "completed"),
 )  # fmt: skip
-PASS_HEADS = "[+] ✓ ✔ √ ☑ ok OK PASS PASSED Passed passed ▸ ✅"
-PASS_HEAD_PAIRS = (
+GOOD_HEADS = "[+] ✓ ✔ √ ☑ ok OK PASS PASSED Passed passed ▸ ✅"
+GOOD_HEAD_PAIRS = (
     ("---", "PASS"), ("===", "RUN"), ("---", "SKIP"), ("[", "OK"), ("[", "PASS"), ("===", "CONT"), ("===", "PAUSE"),
     ("Test", "passed"), ("[", "✓"),
 )  # fmt: skip
@@ -69,8 +69,8 @@ U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
 
 # Bits of what a word or a pair may be.
-LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR, IS_STRONG, IS_WEAK, IS_GOOD, FAIL_HEAD, PASS_HEAD = (1 << k for k in range(8))
-ZERO, SLASH, BEFORE_LINE, FRAME, FAIL_END, FAIL_PAIR, FAIL_CAPS = (1 << k for k in range(8, 15))
+LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR, IS_STRONG, IS_WEAK, IS_GOOD, FAIL_HEAD, GOOD_HEAD = (1 << k for k in range(8))
+ZERO, SLASH, BEFORE_LINE, FRAME, FAIL_END, FAIL_PAIR, FAIL_CAPS, PERCENT = (1 << k for k in range(8, 16))
 _SLOTS = 16
 
 
@@ -103,8 +103,16 @@ class Lookup:
 @lru_cache(maxsize=1)
 def word_bits() -> Lookup:
     """What each known word may be, as bits; 0 for others."""
+    rows: tuple[tuple[int, str], ...]
     rows = ((LEVEL_INFO, INFO), (LEVEL_WARN, WARN), (LEVEL_ERROR, ERROR), (FAIL_HEAD, FAIL_HEADS))
-    rows += ((PASS_HEAD, PASS_HEADS), (ZERO, "0"), (SLASH, "/"), (BEFORE_LINE, ": line"), (FRAME, "at File from"))
+    rows += (
+        (GOOD_HEAD, GOOD_HEADS),
+        (ZERO, "0"),
+        (PERCENT, "%"),
+        (SLASH, "/"),
+        (BEFORE_LINE, ": line"),
+        (FRAME, "at File from"),
+    )
     rows += ((FAIL_CAPS, "FAIL FAILED FAILURE FAILURES ERROR ERRORS FATAL ✖ ✗ ✘ ❌"),)
     rows += ((FAIL_END, "FAIL FAILED failed ERROR ✖ ✗ ✘ ❌"),)
     bits: dict[int, int] = {}
@@ -122,7 +130,7 @@ def word_bits() -> Lookup:
 def pair_bits() -> Lookup:
     """What each known pair of words may be, as bits; 0 for others."""
     bits: dict[int, int] = {}
-    for bit, rows in ((FAIL_HEAD, FAIL_HEAD_PAIRS), (PASS_HEAD, PASS_HEAD_PAIRS), (FAIL_PAIR, FAIL_PAIRS)):
+    for bit, rows in ((FAIL_HEAD, FAIL_HEAD_PAIRS), (GOOD_HEAD, GOOD_HEAD_PAIRS), (FAIL_PAIR, FAIL_PAIRS)):
         for row in rows:
             key = bigram_hash(*("2" if word == "N" else word for word in row))
             bits[key] = bits.get(key, 0) | bit
