@@ -95,7 +95,10 @@ _MARKS: dict[str, Callable[[str], object]] = {  # the marks that the logistic mo
     "comment": lambda line: line.lstrip()[:1] in ("#", ";"),
 }  # fmt: skip
 FEATURES = (*_MARKS, "few")
-_RARE: dict[str, Callable[[str], object]] = {"ci": _CI.match, "web_head": _WEB_HEAD.match, "web_address": _WEB_ADDRESS.match}
+_FOLDED = re.compile(r"\S+[/\\:]\{[^{}]*\}?$|\S+/:(?: \d+ \S.*)?$")
+_RARE: dict[str, Callable[[str], object]] = {
+    "folded": _FOLDED.match,
+    "ci": _CI.match, "web_head": _WEB_HEAD.match, "web_address": _WEB_ADDRESS.match}
 
 
 class Votes:

@@ -1,0 +1,1 @@
+"""Parts of the tree transform: reading listings into entries, and writing them shorter without loss."""
