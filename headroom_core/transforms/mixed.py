@@ -1,0 +1,238 @@
+"""Texts of several kinds: fenced blocks in Markdown; diffs, JSON documents and traces between lines of a log.
+
+Each segment goes through its own transform; everything outside of the segments stays byte for byte, order included.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from headroom_core.kinds import detect
+from headroom_core.transforms._unified import Header, Hunk, Loose, parse
+from headroom_core.types import Context, Kind, Part, Rewrite
+
+_MIN_CHARS: Final = 400
+_MIN_LOOSE_CHARS: Final = 1_500
+_MIN_TRACE_LINES: Final = 8
+_MAX_CHARS: Final = 20_000_000
+_JSON_TRIES: Final = 40
+_WHOLE: Final = frozenset(("json", "diff", "code", "table", "html", "search", "config", "image", "opaque"))
+_LOOSE_KINDS: Final = frozenset(("log", "search", "table", "tree", "trace"))
+
+_FENCE: Final = re.compile(r"^([ \t]{0,3})(`{3,}|~{3,})[ \t]*([\w+#.-]*)[^\n`]*$")
+_NAMED_KINDS: Final[dict[str, Kind]] = {
+    **dict.fromkeys(("json", "jsonl", "ndjson", "json5"), "json"),
+    **dict.fromkeys(("diff", "patch"), "diff"),
+    **dict.fromkeys(("yaml", "yml", "toml", "ini", "env", "dotenv", "properties"), "config"),
+    **dict.fromkeys(("html", "xhtml"), "html"),
+    **dict.fromkeys(("csv", "tsv"), "table"),
+    **dict.fromkeys(
+        ("python", "py", "js", "javascript", "jsx", "ts", "typescript", "tsx", "go", "golang", "java", "rust", "rs", "c", "cpp",
+         "c++", "h", "hpp", "cs", "csharp", "kotlin", "swift", "ruby", "rb", "php", "scala"), "code"),
+}  # fmt: skip
+_TRACE_START: Final = re.compile(
+    r"(?:Traceback \(most recent call last\):|(?:Exception in thread .*|(?:[\w$]+\.)+[\w$]*(?:Exception|Error)\b.*))$"
+)
+_TRACE_LINE: Final = re.compile(
+    r"\s+\S|Caused by: |Suppressed: |\s*$|During handling of |The above exception |Traceback \(most|(?:[\w$]+\.)*[A-Z]\w*(?:Error|Exception|Warning|Interrupt|Exit)\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of the text; ``kind`` None means that it stays as it is."""
+
+    text: str
+    kind: Kind | None = None
+
+
+class Mixed:
+    """For texts that no single kind describes."""
+
+    name = "mixed"
+
+    def __call__(self, part: Part, context: Context, /) -> Rewrite | None:
+        """None where the text is of one kind, or no segment gets smaller. Lossless strength leaves mixtures alone."""
+        text = part.text
+        if context.strength == "lossless" or part.kind in _WHOLE or not _MIN_CHARS <= len(text) <= _MAX_CHARS:
+            return None
+        parts = segments(text)
+        if sum(segment.kind is not None for segment in parts) == 0 or len(parts) < 2:
+            return None
+        out: list[str] = []
+        done: Counter[str] = Counter()
+        ratio = _ratio(parts, context)
+        for segment in parts:
+            inner = context.nested(segment.text, kind=segment.kind, target_ratio=ratio) if segment.kind else None
+            short = _closed(segment.text, inner) if inner is not None else segment.text
+            if segment.kind and len(short) < len(segment.text):
+                done[segment.kind] += 1
+                out.append(short)
+            else:
+                out.append(segment.text)
+        if not done:
+            return None
+        kinds = ", ".join(f"{kind} ×{count}" if count > 1 else kind for kind, count in done.items())
+        return Rewrite.of("".join(out), f"what is said at the end of each shortened part ({kinds})")
+
+
+def _closed(text: str, inner: Rewrite) -> str:
+    """A shortened segment, its own note on a line of its own, and the line end that it had."""
+    body = inner.text.rstrip("\n") if text.endswith("\n") else inner.text
+    note = f"\n(left out: {inner.left_out})" if inner.left_out else ""
+    return body + note + ("\n" if text.endswith("\n") else "")
+
+
+def _ratio(parts: list[Segment], context: Context) -> float | None:
+    """The share that the segments may keep, so that the whole meets the target."""
+    if context.target_ratio is None:
+        return None
+    total = sum(len(segment.text) for segment in parts)
+    room = sum(len(segment.text) for segment in parts if segment.kind)
+    return min(1.0, max(0.02, (context.target_ratio * total - (total - room)) / max(1, room)))
+
+
+def segments(text: str) -> list[Segment]:
+    """The text cut into stretches; together they are the text, byte for byte."""
+    lines = re.findall(r"[^\n]*\n|[^\n]+", text)
+    found = list(_fenced(lines))
+    if not any(segment.kind for segment in found):
+        found = list(_unfenced(lines))
+    merged: list[Segment] = []
+    for segment in found:
+        if merged and segment.kind is None and merged[-1].kind is None:
+            merged[-1] = Segment(merged[-1].text + segment.text)
+        elif segment.text:
+            merged.append(segment)
+    return merged
+
+
+# ---------------------------------------------------------------- Markdown
+def _fenced(lines: list[str]) -> Iterator[Segment]:
+    """Insides of closed fences of some length, by the language they name or the kind they look like; the rest stays."""
+    i, n = 0, len(lines)
+    closers = _closers(lines)
+    while i < n:
+        close = closers.get(i)
+        if close is None:
+            yield Segment(lines[i])
+            i += 1
+            continue
+        inside = "".join(lines[i + 1 : close])
+        match = _FENCE.match(lines[i].rstrip("\r\n"))
+        yield Segment(lines[i])
+        if len(inside) >= _MIN_CHARS:
+            yield Segment(inside, _NAMED_KINDS.get(match.group(3).lower() if match else "") or _unsure(inside))
+        else:
+            yield Segment(inside)
+        yield Segment(lines[close])
+        i = close + 1
+
+
+def _closers(lines: list[str]) -> dict[int, int]:
+    """Opening fence line → closing one, by one pass; a fence closes with at least as many of the same mark, unnamed."""
+    found: dict[int, int] = {}
+    open_at, mark = -1, ""
+    for i, line in enumerate(lines):
+        match = _FENCE.match(line.rstrip("\r\n")) if "```" in line or "~~~" in line else None
+        if match is None:
+            continue
+        if open_at < 0:
+            open_at, mark = i, match.group(2)
+        elif match.group(2).startswith(mark) and not match.group(3):
+            found[open_at] = i
+            open_at = -1
+    return found
+
+
+def _unsure(text: str) -> Kind | None:
+    """The kind that a text without a name looks like; prose stays."""
+    seen = detect(text)
+    return seen.kind if seen.kind not in ("prose", "opaque", "image") and seen.confidence >= 0.5 else None
+
+
+# ---------------------------------------------------------------- between lines of a log
+def _unfenced(lines: list[str]) -> Iterator[Segment]:
+    """Diffs first, since their lines may look like anything; then JSON documents and traces between them."""
+    bare = [line.rstrip("\n") for line in lines]
+    at = 0
+    pending: list[str] = []
+    for piece in parse(bare):
+        size = len(piece.lines) if not isinstance(piece, Hunk) else 1 + len(piece.body)
+        own = lines[at : at + size]
+        at += size
+        if isinstance(piece, (Header, Hunk)):
+            pending += own
+            continue
+        if isinstance(piece, Loose):
+            yield from _as_diff(pending)
+            pending = []
+            yield from _loose(own)
+        else:
+            pending += own
+    yield from _as_diff(pending)
+
+
+def _as_diff(lines: list[str]) -> Iterator[Segment]:
+    text = "".join(lines)
+    if text:
+        yield Segment(text, "diff" if len(text) >= _MIN_CHARS and "\n@@" in text else None)
+
+
+def _loose(lines: list[str]) -> Iterator[Segment]:
+    """Traces and JSON documents; what lies between them is a log or stays."""
+    run: list[str] = []
+    i, tries = 0, 0
+    while i < len(lines):
+        end, kind = i, None
+        stripped = lines[i].strip()
+        if _TRACE_START.match(stripped[:400]):
+            end, kind = _trace_end(lines, i), "trace"
+        elif stripped in ("{", "[") or stripped.startswith(('{"', "[{", '["')):
+            tries += 1
+            end, kind = (_json_end(lines, i) if tries <= _JSON_TRIES else i), "json"
+        if end - i < (_MIN_TRACE_LINES if kind == "trace" else 1):
+            run.append(lines[i])
+            i += 1
+            continue
+        block = "".join(lines[i:end])
+        yield from _plain(run)
+        run = []
+        yield Segment(block, ("trace" if kind == "trace" else "json") if len(block) >= _MIN_CHARS else None)
+        i = end
+    yield from _plain(run)
+
+
+def _plain(lines: list[str]) -> Iterator[Segment]:
+    text = "".join(lines)
+    if text:
+        kind = _unsure(text) if len(text) >= _MIN_LOOSE_CHARS else None
+        yield Segment(text, kind if kind in _LOOSE_KINDS else None)
+
+
+def _trace_end(lines: list[str], i: int) -> int:
+    end = i + 1
+    while end < len(lines) and _TRACE_LINE.match(lines[end][:400]):
+        end += 1
+    while end > i + 1 and not lines[end - 1].strip():
+        end -= 1
+    return end
+
+
+def _json_end(lines: list[str], i: int) -> int:
+    """Behind the document that begins on line ``i``; ``i`` itself where none does, or where more stands on its last line."""
+    text = "".join(lines[i:])
+    start = len(text) - len(text.lstrip())
+    try:
+        _, stop = json.JSONDecoder().raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return i
+    line_end = text.find("\n", stop)
+    if text[stop : line_end if line_end >= 0 else len(text)].strip():
+        return i
+    return i + text.count("\n", 0, stop) + 1
