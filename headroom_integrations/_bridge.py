@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from threading import Lock
 from typing import Any, Final
 
 from headroom_core import settings
@@ -47,6 +48,27 @@ def namespace_for(compressor: Compressor, chosen: str | None = None, thread: str
     if named:
         return named
     return f"{settings.namespace()}/thread/{thread}" if thread else settings.namespace()
+
+
+class Fitted:
+    """A compressor for whichever model a call goes to, since pictures cost differently at each provider.
+
+    Every variant is built once, so that its memory lasts. A provider that the compressor was built with stands.
+    """
+
+    def __init__(self, compressor: Compressor) -> None:
+        self._base = compressor
+        self._made: dict[tuple[str | None, str | None], Compressor] = {}
+        self._lock = Lock()
+
+    def __call__(self, provider: str | None, model: str | None) -> Compressor:
+        """The compressor for this provider and model."""
+        if self._base.options.provider or not provider:
+            return self._base
+        with self._lock:
+            if (provider, model) not in self._made:
+                self._made[provider, model] = self._base.with_options(provider=provider, model=model)
+            return self._made[provider, model]
 
 
 def resolve(arguments: Mapping[str, Any], *, originals: Originals | None, namespace: str) -> str | Retrieved:

@@ -18,7 +18,7 @@ from pydantic import Field, PrivateAttr, field_validator
 from headroom_core.ccr.retrieve import TOOL_NAME
 from headroom_core.pipeline import Compressor
 from headroom_core.types import Strength
-from headroom_integrations._bridge import Note, can_mark, harder, namespace_for, note
+from headroom_integrations._bridge import Fitted, Note, can_mark, harder, namespace_for, note
 from headroom_integrations.langchain.binding import STRUCTURED, rebind, restricted, tool_name
 from headroom_integrations.langchain.delegate import THREAD, DelegatingChatModel
 from headroom_integrations.langchain.messages import from_core, to_core
@@ -44,7 +44,13 @@ class HeadroomChatModel(DelegatingChatModel):
     max_rounds: int = Field(default=4, ge=1)
 
     _offer: dict[str, Any] | None = PrivateAttr(default=None)
-    _escalated: Compressor | None = PrivateAttr(default=None)
+    _fitted: Fitted = PrivateAttr()
+    _escalated: dict[str, Compressor] = PrivateAttr(default_factory=dict)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Nothing of this is the caller's to set."""
+        super().model_post_init(context)
+        self._fitted = Fitted(self.compressor)
 
     @field_validator("compressor", mode="before")
     @classmethod
@@ -181,11 +187,12 @@ class HeadroomChatModel(DelegatingChatModel):
             sent = from_core(messages, read, outcome)
             return (with_retrievals(sent, answer) if answer else sent), note(outcome)
 
-        sent, sums = compressed(self.compressor)
+        told = self.inner._get_ls_params(**arguments)
+        fitted = self._fitted(told.get("ls_provider"), told.get("ls_model_name"))
+        sent, sums = compressed(fitted)
 
         def tried_harder() -> tuple[list[BaseMessage], Note] | None:
-            self._escalated = self._escalated or harder(self.compressor)
-            tried = compressed(self._escalated)
+            tried = compressed(self._escalated.setdefault(fitted.fingerprint, harder(fitted)))
             return tried if tried[1]["compressed_tokens"] < sums["compressed_tokens"] else None
 
         texts_only = bool(offer) and not kwargs.get("tools") and _streams_strings(self.inner, kwargs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from langchain.agents.middleware.types import (
@@ -17,6 +18,7 @@ from langchain.agents.middleware.types import (
 )
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.exceptions import ContextOverflowError
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
@@ -45,6 +47,16 @@ class HeadroomState(AgentState[Any]):
     """State of an agent with this middleware: ``headroom`` adds up what was saved over the requests of a thread."""
 
     headroom: NotRequired[Annotated[Note, OmitFromInput, _added]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """Where a tool result arrives: the questions so far, the tool, whose originals these are, and the rules."""
+
+    asked: Sequence[BaseMessage]
+    tool: str
+    namespace: str
+    rules: Rules
 
 
 class HeadroomMiddleware(AgentMiddleware[HeadroomState, Any, Any]):
@@ -102,36 +114,40 @@ class HeadroomMiddleware(AgentMiddleware[HeadroomState, Any, Any]):
     def _arrived(self, request: ToolCallRequest, result: Any) -> Any:
         if not self._persist or request.tool_call["name"] == TOOL_NAME:
             return result
-        asked = [message for message in _messages(request.state) if isinstance(message, HumanMessage)]
+        messages = _messages(request.state)
         config = getattr(request.runtime, "config", None) or ensure_config()
-        return self._compressed_result(result, asked, request.tool_call["name"], self._space(config))
+        arrival = _Arrival(
+            asked=[message for message in messages if isinstance(message, HumanMessage)],
+            tool=request.tool_call["name"],
+            namespace=self._space(config),
+            rules=self._rules.fitted(*_answered_by(messages)),
+        )
+        return self._compressed_result(result, arrival)
 
-    def _compressed_result(self, result: Any, asked: Sequence[BaseMessage], tool: str, namespace: str) -> Any:
+    def _compressed_result(self, result: Any, arrival: _Arrival) -> Any:
         """A tool message, a command that holds some, or a list of both, each compressed; else the same object."""
         if isinstance(result, ToolMessage):
-            return self._compressed_message(result, asked, tool, namespace)
+            return self._compressed_message(result, arrival)
         if isinstance(result, list):
-            made = [self._compressed_result(each, asked, tool, namespace) for each in result]
+            made = [self._compressed_result(each, arrival) for each in result]
             return made if any(new is not old for new, old in zip(made, result, strict=True)) else result
         if isinstance(result, tuple):
-            return tuple(self._compressed_result(each, asked, tool, namespace) for each in result)
+            return tuple(self._compressed_result(each, arrival) for each in result)
         if isinstance(result, Command) and result.update:
-            update = self._compressed_update(result.update, asked, tool, namespace)
+            update = self._compressed_update(result.update, arrival)
             if update is not result.update:
                 return Command(graph=result.graph, update=update, resume=result.resume, goto=result.goto)
         return result
 
-    def _compressed_update(self, update: Any, asked: Sequence[BaseMessage], tool: str, namespace: str) -> Any:
+    def _compressed_update(self, update: Any, arrival: _Arrival) -> Any:
         if not isinstance(update, Mapping):
-            return self._compressed_result(update, asked, tool, namespace)
-        made = {key: self._compressed_result(value, asked, tool, namespace) for key, value in update.items()}
+            return self._compressed_result(update, arrival)
+        made = {key: self._compressed_result(value, arrival) for key, value in update.items()}
         return made if any(made[key] is not update[key] for key in made) else update
 
-    def _compressed_message(
-        self, message: ToolMessage, asked: Sequence[BaseMessage], tool: str, namespace: str
-    ) -> ToolMessage:
-        named = message if message.name else message.model_copy(update={"name": tool})
-        sent, sums = self._rules.apply([*asked, named], namespace=namespace, marks=self._marks)
+    def _compressed_message(self, message: ToolMessage, arrival: _Arrival) -> ToolMessage:
+        named = message if message.name else message.model_copy(update={"name": arrival.tool})
+        sent, sums = arrival.rules.apply([*arrival.asked, named], namespace=arrival.namespace, marks=self._marks)
         made = sent[-1]
         if made is named or not isinstance(made, ToolMessage):
             return message
@@ -174,6 +190,7 @@ class HeadroomMiddleware(AgentMiddleware[HeadroomState, Any, Any]):
         tools = self._with_tool(request.tools)
         callable_now = _free(request.tool_choice)
         namespace = self._space(ensure_config())
+        rules = rules.fitted(*_asked_of(request.model))
         messages, sums = rules.apply(request.messages, namespace=namespace, marks=self._marks and callable_now)
         sums = add_notes({"requests": 1}, sums, _persisted(request.messages))
         changes: dict[str, Any] = {} if tools is request.tools else {"tools": tools}
@@ -214,6 +231,21 @@ def _messages(state: Any) -> list[BaseMessage]:
         return state
     found = state.get("messages") if isinstance(state, Mapping) else getattr(state, "messages", None)
     return list(found or ())
+
+
+def _asked_of(model: Any) -> tuple[str | None, str | None]:
+    """Provider and model that a request goes to."""
+    told = model._get_ls_params() if isinstance(model, BaseChatModel) else {}
+    return told.get("ls_provider"), told.get("ls_model_name")
+
+
+def _answered_by(messages: Sequence[BaseMessage]) -> tuple[str | None, str | None]:
+    """Provider and model of the last answer: a tool result goes back to whoever asked for it."""
+    for message in reversed(messages):
+        if isinstance(message, AIMessage):
+            told = message.response_metadata
+            return told.get("model_provider"), told.get("model_name")
+    return None, None
 
 
 def _persisted(messages: Sequence[BaseMessage]) -> Note:

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 from langchain_core.messages import BaseMessage
 
-from headroom_core.pipeline import Compressor, Options
+from headroom_core.flow import Options
+from headroom_core.pipeline import Compressor
 from headroom_core.types import Image, Kind, Message, Strength, Text, Transform
-from headroom_integrations._bridge import Note, add_notes, harder, note
+from headroom_integrations._bridge import Fitted, Note, add_notes, harder, note
 from headroom_integrations.langchain.messages import from_core, to_core
 
 M = TypeVar("M", bound=BaseMessage)
@@ -44,6 +45,8 @@ class Rules:
         self._general = compressor.with_options(exclude_tools=kept) if policies else compressor
         self._special = {name: _variant(compressor, policy) for name, policy in special.items()}
         self._harder: Rules | None = None
+        self._fitted: dict[tuple[str | None, str | None], Rules] = {}
+        self._fit = Fitted(compressor)
 
     def apply(self, messages: Sequence[M], *, namespace: str, marks: bool) -> tuple[list[M], Note]:
         """The messages as they may be sent, and what that saved. The caller's messages stay as they are."""
@@ -63,6 +66,13 @@ class Rules:
         strength: Strength | None = None if marks or compressor.options.strength == "lossy" else "lossless"
         outcome = compressor(read, namespace=namespace, strength=strength, retrievable=marks)
         return from_core(messages, read, outcome), _within(compressor, outcome)
+
+    def fitted(self, provider: str | None, model: str | None) -> Rules:
+        """The same rules for this provider's pictures."""
+        compressor = self._fit(provider, model)
+        if compressor is self.compressor:
+            return self
+        return self._fitted.setdefault((provider, model), Rules(compressor, self._policies))
 
     @property
     def harder(self) -> Rules:
