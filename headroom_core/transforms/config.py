@@ -100,6 +100,9 @@ def _narrow(entries: list[Entry], hits: set[int], keep: list[bool], gone: _Gone)
         return
     tops = [i for i in said if entries[i].parent < 0]
     stay = set(tops) if len(tops) <= _TOP else set(tops[:_LIST_SHOWN])
+    second = [i for top in tops for i in entries[top].children if entries[i].role == "key"]
+    if len(tops) + len(second) <= _TOP:
+        stay.update(second)
     for hit in sorted(hits):
         at = hit
         while at >= 0 and at not in stay:

@@ -59,10 +59,15 @@ class Mixed:
     def __call__(self, part: Part, context: Context, /) -> Rewrite | None:
         """None where the text is of one kind, or no segment gets smaller. Lossless strength leaves mixtures alone."""
         text = part.text
-        if context.strength == "lossless" or part.kind in _WHOLE or not _MIN_CHARS <= len(text) <= _MAX_CHARS:
+        if context.strength == "lossless" or not _MIN_CHARS <= len(text) <= _MAX_CHARS:
             return None
-        parts = segments(text)
-        if sum(segment.kind is not None for segment in parts) == 0 or len(parts) < 2:
+        fenced_only = part.kind in _WHOLE
+        if fenced_only and "```" not in text and "~~~" not in text:
+            return None
+        parts = segments(text, fenced_only=fenced_only)
+        if len(parts) < 2 or not any(segment.kind for segment in parts):
+            return None
+        if fenced_only and detect("".join(segment.text for segment in parts if not segment.kind)).kind != "prose":
             return None
         out: list[str] = []
         done: Counter[str] = Counter()
@@ -97,11 +102,11 @@ def _ratio(parts: list[Segment], context: Context) -> float | None:
     return min(1.0, max(0.02, (context.target_ratio * total - (total - room)) / max(1, room)))
 
 
-def segments(text: str) -> list[Segment]:
+def segments(text: str, *, fenced_only: bool = False) -> list[Segment]:
     """The text cut into stretches; together they are the text, byte for byte."""
     lines = re.findall(r"[^\n]*\n|[^\n]+", text)
     found = list(_fenced(lines))
-    if not any(segment.kind for segment in found):
+    if not fenced_only and not any(segment.kind for segment in found):
         found = list(_unfenced(lines))
     merged: list[Segment] = []
     for segment in found:

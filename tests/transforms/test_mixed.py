@@ -61,6 +61,15 @@ def test_a_diff_a_trace_and_json_inside_a_log_are_segments() -> None:
     assert "12:00 INFO next\n" in result.text
 
 
+def test_a_report_that_looks_like_a_diff_is_a_mixture_where_its_words_are_prose() -> None:
+    """A fenced diff in a report is a segment; fences in a diff's own lines are not."""
+    report = f"# Report\n\nWe changed the way in which files are read.\n\n```diff\n{DIFF}```\nPlease review it.\n"
+    assert [kind for _, kind in shorten(report, "diff")[1]] == ["diff"]
+    assert (
+        shorten(DIFF.replace(" line 3 ", " ```\n line 3 ").replace(" line 33 ", " ```\n line 33 "), "diff")[0] is None
+    )
+
+
 def test_short_blocks_and_open_fences_stay() -> None:
     """A small block is not worth a segment; a fence that never closes is none."""
     assert shorten("words\n```json\n[1, 2]\n```\n" * 40)[0] is None
