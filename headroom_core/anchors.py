@@ -21,8 +21,8 @@ _SUMMARISE = re.compile(
     r"|maximum|min|minimum|distribution|per|each|every|all)\b"
 )
 _EXTREME = re.compile(
-    r"\b(most|least|highest|lowest|largest|smallest|biggest|max|maximum|min|minimum|top|best|worst|cheapest|longest"
-    r"|shortest|slowest|fastest|oldest|newest|latest|earliest|youngest|greatest|fewest|priciest|peak|recent)\b"
+    r"\b(most|least|max|maximum|min|minimum|top|best|worst|peak|recent"
+    r"|(?!request|interest|harvest|suggest|manifest|protest|contest|digest|forest|invest|modest|honest)\w{3,}est)\b"
 )
 STOP_WORDS = frozenset(
     """

@@ -156,8 +156,42 @@ def test_totals_are_said_where_they_are_asked() -> None:
     """A question about all rows gets sums, means and counts of what is left out."""
     said = _shrunk(_rows(), "What is the average price, how many per city?").left_out
     assert said is not None
-    assert "mean" in said
-    assert "Turin×" in said
+    mean = sum(row["price"] for row in _rows()) / 200
+    assert f"mean {mean:.6g}" in said
+    assert f"Turin×{sum(row['owner']['city'] == 'Turin' for row in _rows())}" in said
+
+
+def test_ends_of_a_series_stay_where_they_are_asked() -> None:
+    """The cheapest and the dearest row are there when the question is about them."""
+    rows = _rows()
+    by_price = sorted(range(200), key=lambda at: float(rows[at]["price"]))
+    text = _shrunk(rows, "Which is the cheapest by price?").text
+    assert all(f"\n{at}," in text for at in (by_price[0], by_price[1], by_price[-1]))
+
+
+def test_lines_in_an_array_are_a_text() -> None:
+    """An array of log lines is compressed as the log that it is."""
+
+    def nested(text: str, *, kind: Kind | None = None, target_ratio: float | None = None) -> Rewrite | None:
+        return Rewrite.of("\n".join(line for line in text.split("\n") if "FATAL" in line), "the calm lines")
+
+    lines = [f"12:00:{n % 60:02d} INFO step {n} done" for n in range(500)] + ["12:09:00 FATAL disk full"]
+    rewrite = _shrunk({"lines": lines, "ok": False}, "why?", nested=nested)
+    assert rewrite.text == "{lines:[12:09:00 FATAL disk full],ok:false}"
+    assert rewrite.left_out == "lines: the calm lines"
+
+
+def test_addresses_give_way_unless_they_are_asked() -> None:
+    """Wide objects lose their many addresses, and say so; a question for links keeps them."""
+    links = {
+        f"{name}_url": f"https://api.example.org/repos/acme/site/{name}/{{sha}}"
+        for name in ("tags", "forks", "hooks", "trees", "keys", "teams")
+    }
+    rows = [{"id": n, "title": f"Thing {n} " + "word " * 40, "notes": "some " * 200, **links} for n in range(40)]
+    plain, asked_for = _shrunk(rows, "Which thing is odd?"), _shrunk(rows, "Which link leads to thing 7?")
+    assert plain.text.count("api.example.org") <= 1
+    assert "5 columns of addresses" in (plain.left_out or "")
+    assert asked_for.text.count("api.example.org") == 6
 
 
 def test_small_documents_stay_whole() -> None:

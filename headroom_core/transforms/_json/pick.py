@@ -12,7 +12,7 @@ from headroom_core.transforms._json.columns import MISSING, Columns, KeyPath, co
 from headroom_core.transforms._json.signals import Signal, as_float, signals
 from headroom_core.transforms._json.values import Number, Value
 
-_ALIKE = 2  # rows that stand out for the same reason, before the others only count
+_ALIKE = 3  # rows that stand out for the same reason; the others only count
 _TROUBLE_BITS = 4.5
 _NAMED_FEW = 3
 _ENOUGH = 8  # rows, where the query names none
@@ -150,22 +150,22 @@ def _named(columns: Columns | None, texts: list[str], wanted: Asked, keys: list[
 
 def _named_cells(values: Sequence[Value], query: str, exact: set[str], hits: dict[str, set[int]]) -> None:
     """Cells that stand in the query as a whole."""
-    known: dict[str, bool] = {}
-    for row, value in enumerate(values):
+    strings = [value for value in values if type(value) is str or type(value) is Number]
+    found = {value for value in dict.fromkeys(strings) if value.lower() in query}
+    found = {value for value in found if _is_named(value.lower(), query, exact)}
+    for row, value in enumerate(values) if found or len(strings) < len(values) else ():
         kind = type(value)
         if kind is list or kind is dict:
             for element in _strings(value):
-                if 1 < len(element) <= len(query) and element.lower() in query and stands_in(element.lower(), query):
-                    hits.setdefault(element.lower(), set()).add(row)
-            continue
-        if (kind is not str and kind is not Number) or not value or len(value) > len(query):
-            continue
-        found = known.get(value)
-        if found is None:
-            small = value.lower()
-            found = known[value] = small in exact or (len(small) > 2 and small in query and stands_in(small, query))
-        if found:
+                small = element.lower()
+                if len(small) > 1 and small in query and stands_in(small, query):
+                    hits.setdefault(small, set()).add(row)
+        elif value in found and (kind is str or kind is Number):
             hits.setdefault(value.lower(), set()).add(row)
+
+
+def _is_named(small: str, query: str, exact: set[str]) -> bool:
+    return small in exact or (len(small) > 2 and stands_in(small, query))
 
 
 def _others(rows: list[Value], columns: Columns | None, texts: list[str], wanted: Asked) -> list[int]:
@@ -222,7 +222,7 @@ def said_in(path: KeyPath, wanted: Asked) -> bool:
 
 
 def _standing_out(rows: list[Value], columns: Columns | None, texts: list[str]) -> list[int]:
-    """Rows that stand out, most first; rows alike in what makes them stand out give way to others."""
+    """Rows that stand out, most first; a few of those that do so for the same reason."""
     found: list[Signal] = []
     if columns is not None:
         found += signals(columns.columns, columns.odd, len(rows))
@@ -233,13 +233,12 @@ def _standing_out(rows: list[Value], columns: Columns | None, texts: list[str]) 
     found.sort(key=lambda signal: (-signal.bits, signal.row))
     seen: Counter[Hashable] = Counter()
     first: dict[int, None] = {}
-    later: dict[int, None] = {}
     for signal in found:
-        if signal.row in first:
-            continue
-        seen[signal.why] += 1
-        (first if seen[signal.why] <= _ALIKE else later)[signal.row] = None
-    return [*first, *(row for row in later if row not in first)]
+        if signal.row not in first:
+            seen[signal.why] += 1
+            if seen[signal.why] <= _ALIKE:
+                first[signal.row] = None
+    return list(first)
 
 
 def _shape(row: Value) -> Hashable:

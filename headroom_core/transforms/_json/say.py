@@ -18,16 +18,21 @@ _UNSAFE = re.compile(r"[\[\]\s]+")
 
 
 def rows_left(total: int, left: Sequence[int], columns: Sequence[Column], totals: bool, label: str = "") -> str:
-    """``188 of 200 rows: status=completed, region eu-west×70|us-east×63, amount 20.1–179.9``."""
+    """``188 of 200 rows: status=completed, region eu-west×70|us-east×63, amount 20.1–179.9``.
+
+    With ``totals`` the values are those of all rows, with mean and sum: an answer about all rows needs no retrieval.
+    """
     said, room = [], _ROOM * 2 if totals else _ROOM
     for column in columns:
-        phrase = _phrase(column, left, totals)
+        phrase = _phrase(column, range(total) if totals else left, totals)
         if phrase and len(phrase) <= room:
             said.append(phrase)
             room -= len(phrase)
         if len(said) == _MOST_COLUMNS * (2 if totals else 1):
             break
     head = f"{label}{len(left):,} of {total:,} rows"
+    if totals and said:
+        return f"{head}; in all {total:,}: {', '.join(said)}"
     return head + (": " + ", ".join(said) if said else "")
 
 

@@ -21,6 +21,7 @@ _WHOLE = 4_000  # characters of a string in a row that the query names
 _SAMPLE = 24  # rows that tell a column's mean length
 _WIDE = 250  # tokens of a row from which it is wide
 _FEW_ADDRESSES = 4
+_PLACE = 14  # characters of an address that say where it leads
 _MAP, _SCALAR_MAP = 16, 64  # keys from which an object of alike values is a map
 _TEXT_LINES = 20
 _SHAPED = 5  # lines from which a string in a row is more than a sentence
@@ -82,27 +83,28 @@ class View:
         shares = self._shares([self.size(item) for item in members.values()], budget)
         found = {}
         for (name, item), share in zip(members.items(), shares, strict=True):
-            if name in heads and self.size(item) > max(share, _SMALL):
-                found[name] = self._rows(item, share, f"{path}/{name}", names=heads[name][1])
+            names = heads[name][1] if name in heads else None
+            if names is not None and self.size(item) > max(share, _SMALL):
+                found[name] = self._rows(item, share, f"{path}/{name}", names=names)
             else:
                 found[name] = self.shrink(item, share, f"{path}/{name}")
         return found
 
     def _many_addresses(self, members: dict[str, Value], path: str) -> list[str]:
         """Members of one object that are long addresses at one place, all but the shortest, where there are many."""
-        found = [
-            name
-            for name, item in members.items()
-            if type(item) is str and addresses([item]) and not said_in((name,), self.wanted)
-        ]
-        if (
-            len(found) <= 2 * _FEW_ADDRESSES
-            or self._asks_addresses()
-            or not addresses([members[name] for name in found])
-        ):
+        if self._asks_addresses():
             return []
-        shortest = min(found, key=lambda name: len(members[name]))
-        found.remove(shortest)
+        places: dict[str, list[str]] = {}
+        for name, item in members.items():
+            if type(item) is str and addresses([item]) and not said_in((name,), self.wanted):
+                places.setdefault(item[:_PLACE], []).append(name)
+        found: list[str] = []
+        for names in places.values():
+            if len(names) > _FEW_ADDRESSES:
+                shortest = min(names, key=lambda name: len(members[name]))
+                found += [name for name in names if name is not shortest]
+        if not found:
+            return []
         label = path.strip("/").replace("/", ".")
         self.notes.append(f"{len(found)} addresses{' in ' + label if label else ''} ({', '.join(found[:3])}…)")
         return found
@@ -125,7 +127,9 @@ class View:
         left = _complement(picked.rows, len(rows))
         if len(left) * 10 < len(rows):
             return dict(zip(keys, rows, strict=True)) if keys is not None else rows
-        said = columns.columns if columns is not None else []
+        said = sorted(
+            columns.columns if columns is not None else [], key=lambda column: not said_in(column.path, self.wanted)
+        )
         label = path.strip("/").replace("/", ".")
         self.notes.append(rows_left(len(rows), left, said, self.wanted.totals, f"{label}: " if label else ""))
         share = budget / max(1, len(picked.rows))
@@ -160,6 +164,8 @@ class View:
         """A kept row: its long strings as previews, its long arrays as selections."""
         kind = type(row)
         if kind is dict:
+            if len(row) >= _SCALAR_MAP and self.size(row) > max(1.5 * share, 4 * _SMALL) and _is_map(row):
+                return self._rows(list(row.values()), max(share, 4 * _SMALL), path, keys=list(row))
             return {name: self._row(item, named, share, path) for name, item in row.items()}
         if kind is list:
             if len(row) >= 2 * _FEWEST and self.size(row) > max(share, 4 * _SMALL):
@@ -236,7 +242,7 @@ def addresses(values: list[Value]) -> bool:
     first = next((value for value in values if type(value) is str), None)
     if first is None or "://" not in first[:12]:
         return False
-    start = first[:14]
+    start = first[:_PLACE]
     return all(
         value is MISSING or value is None or (type(value) is str and value.startswith(start)) for value in values
     )
