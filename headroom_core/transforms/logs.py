@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from headroom_core.types import Context, Part, Rewrite
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from headroom_core.transforms._logs.blocks import F64, Evidence
     from headroom_core.transforms._logs.features import Features
     from headroom_core.transforms._logs.lines import Lines
@@ -17,6 +22,8 @@ SHARES: Final = (0.022, 0.15)
 _EVENTS: Final = (0.0, 0.02)  # the same for a stream of events, where the first line of each kind of error tells all
 _FLOOR: Final = 300  # tokens that a small log may take anyway
 _TRIES: Final = 4
+_KINDS: Final = 4  # kinds of hidden lines that are named at most
+_BRACKETS: Final = 4  # tokens around the line about the rest
 
 
 class Log:
@@ -28,52 +35,90 @@ class Log:
         """An excerpt with gap notes; None for lossless strength and for short texts."""
         if context.strength == "lossless" or len(part.text) < 200:
             return None
-        from headroom_core.transforms._logs import blocks, features, lines, query, ranker, render
+        log = _Log.read(part.text, context.query)
+        if log is None:
+            return None
+        tokens = part.tokens or context.count(part.text)
+        if context.target_ratio is not None:
+            return log.within(context.target_ratio * tokens, tokens, context)
+        return log.written(log.budget(tokens), tokens)
 
-        text = lines.read(part.text)
-        seen = features.read(text)
+
+@dataclass(slots=True)
+class _Log:
+    """A log as read: all of its lines with their templates, and what is known of those that are looked at closely.
+
+    ``rows`` are the numbers of the latter, None for all.
+    """
+
+    lines: Lines
+    kinds: NDArray[np.uint64]
+    rows: NDArray[np.int64] | None
+    near: Lines
+    seen: Features
+    evidence: Evidence
+
+    @classmethod
+    def read(cls, text: str, query: str | None) -> _Log | None:
+        """None where the text has no words."""
+        from headroom_core.transforms._logs import blocks, features, lines, ranker, thin
+        from headroom_core.transforms._logs import query as asked
+
+        every = lines.read(text)
+        found = asked.named(every, query)
+        rows, near, kinds = None, every, None
+        if len(every.data) > thin.BYTES or len(every) > thin.LINES:
+            kinds, flags = thin.survey(every)
+            rows = thin.candidates(kinds, flags, np.concatenate([np.zeros(0, np.int64), *(r for _, r in found)]))
+            near = every.only(rows)
+            found = [(weight, np.searchsorted(rows, hits)) for weight, hits in found]
+        if not len(near):
+            return None
+        seen = features.read(near)
         if not len(seen.line):
             return None
-        wanted = query.named(text, seen, context.query)
-        evidence = blocks.weigh(seen, ranker.bundled().share(seen), wanted)
-        tokens = part.tokens or context.count(part.text)
-        cost = blocks.costs(text, seen, tokens, render.LONGEST)
-        if context.target_ratio is not None:
-            return _within(text, seen, evidence, cost, context.target_ratio * tokens, context)
-        low, high = (a + evidence.service * (b - a) for a, b in zip(SHARES, _EVENTS, strict=True))
-        floor = 0.0 if evidence.service else min(_FLOOR / tokens, 0.5)
-        budget = blocks.open_budget(evidence, cost, tokens, (max(low, floor), max(high, floor)))
-        return _written(text, seen, evidence, cost, budget)
+        evidence = blocks.weigh(seen, ranker.bundled().share(seen), asked.on_nodes(found, seen))
+        return cls(every, seen.kinds if kinds is None else kinds, rows, near, seen, evidence)
 
+    def budget(self, tokens: int) -> float:
+        """Tokens for the shown lines by default."""
+        from headroom_core.transforms._logs import blocks
 
-def _within(
-    text: Lines, seen: Features, evidence: Evidence, cost: F64, goal: float, context: Context
-) -> Rewrite | None:
-    """Fit the excerpt with its last line into ``goal`` tokens: measure, correct the budget, try again."""
-    budget, best, best_gap = 0.9 * goal, None, float("inf")
-    for _ in range(_TRIES):
-        made = _written(text, seen, evidence, cost, budget)
-        if made is None:
+        service = self.evidence.service
+        low, high = (a + service * (b - a) for a, b in zip(SHARES, _EVENTS, strict=True))
+        floor = 0.0 if service else min(_FLOOR / tokens, 0.5)
+        return blocks.open_budget(self.evidence, self._cost(tokens), tokens, (max(low, floor), max(high, floor)))
+
+    def within(self, goal: float, tokens: int, context: Context) -> Rewrite | None:
+        """Fit the excerpt with its last line into ``goal`` tokens: measure, correct the budget, try again."""
+        budget, best, best_gap = 0.9 * goal, None, float("inf")
+        for _ in range(_TRIES):
+            made = self.written(budget, tokens)
+            if made is None:
+                return None
+            size = context.count(made.text) + context.count(made.left_out or "") + _BRACKETS
+            gap = (size - goal) / goal if size > goal else 0.3 * (goal - size) / goal
+            if gap < best_gap:
+                best, best_gap = made, gap
+            if 0.96 * goal <= size <= goal:
+                break
+            budget *= min(2.0, max(0.3, 0.98 * goal / max(size, 1)))
+        return best
+
+    def written(self, budget: float, tokens: int) -> Rewrite | None:
+        """The excerpt for a budget; None where it would leave nothing out."""
+        from headroom_core.transforms._logs import blocks, render, summary
+
+        chosen = self.seen.line[blocks.choose(self.evidence, self._cost(tokens), budget)]
+        keep = np.zeros(len(self.lines), bool)
+        keep[chosen if self.rows is None else self.rows[chosen]] = True
+        cut = render.beyond(self.lines, keep)
+        if keep.all() and not cut:
             return None
-        size = context.count(made.text) + context.count(made.left_out or "") + 4
-        gap = (size - goal) / goal if size > goal else 0.3 * (goal - size) / goal
-        if gap < best_gap:
-            best, best_gap = made, gap
-        if 0.96 * goal <= size <= goal:
-            break
-        budget *= min(2.0, max(0.3, 0.98 * goal / max(size, 1)))
-    return best
+        kinds = int(min(_KINDS, 1 + budget // 300))
+        return Rewrite.of(render.excerpt(self.lines, keep), summary.left_out(self.lines, self.kinds, keep, kinds, cut))
 
+    def _cost(self, tokens: int) -> F64:
+        from headroom_core.transforms._logs import blocks, render
 
-def _written(text: Lines, seen: Features, evidence: Evidence, cost: F64, budget: float) -> Rewrite | None:
-    import numpy as np
-
-    from headroom_core.transforms._logs import blocks, render, summary
-
-    chosen = blocks.choose(evidence, cost, budget)
-    keep = np.zeros(len(text), bool)
-    keep[seen.line[chosen]] = True
-    if keep.sum() == len(text):
-        return None
-    kinds = int(min(4, 1 + budget // 300))
-    return Rewrite.of(render.excerpt(text, keep), summary.left_out(text, seen, keep, kinds))
+        return blocks.costs(self.near, self.seen, tokens, len(self.lines.data), render.LONGEST)

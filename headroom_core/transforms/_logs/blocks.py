@@ -147,13 +147,14 @@ def _filled(chosen: NDArray[np.bool_], cost: F64) -> NDArray[np.bool_]:
     return out
 
 
-def costs(lines: Lines, seen: Features, tokens: int, longest: int) -> F64:
+def costs(lines: Lines, seen: Features, tokens: int, size: int, longest: int) -> F64:
     """Tokens of each node: 0.27 a byte and 0.29 a word (least squares against o200k), scaled to the text's tokens.
 
-    A line longer than ``longest`` bytes is shown cut, and costs no more than that.
+    ``tokens`` are those of the whole text of ``size`` bytes. A line longer than ``longest`` bytes is shown cut.
     """
     every = (lines.end - lines.start).astype(np.float64)
     number = np.bincount(seen.words.line, minlength=len(every))
     rough = 0.27 * every + 0.29 * np.minimum(number, every) + 0.1
-    scale = float(np.clip(tokens / max(1.0, rough.sum()), 0.5, 2.0))
+    whole = rough.sum() * size / max(1.0, (every + 1).sum())
+    scale = float(np.clip(tokens / max(1.0, whole), 0.5, 2.0))
     return (scale * np.minimum(rough, 0.4 * longest) + 1)[seen.line]

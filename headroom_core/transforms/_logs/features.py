@@ -46,6 +46,7 @@ _FAILED = (
     b"process completed with exit code",
 )
 
+_MOST_MARKS = 5000  # of one sort; a log with more is no run of commands
 _PROGRESS = 8  # lines of one kind with a percentage: more are a progress bar
 _LEVEL_WORDS = 24  # a level stands within the first words of a line
 
@@ -58,7 +59,8 @@ class Features:
     """One row per node; a node is a line that is not blank, or a run of equal lines.
 
     ``line`` is the node's first line, ``last`` its last, ``node_of`` maps words to nodes (-1: a repeated line) and
-    ``pairs`` holds the hash of each word with its successor; ``exact`` and ``template`` are hashes of the line.
+    ``pairs`` holds the hash of each word with its successor; ``exact`` and ``template`` are hashes of the line, and ``kinds``
+    holds the template of every line (0: blank).
     ``fold`` marks nodes that carry nothing: fold marks of CI systems, steps of a progress bar.
     ``shape`` is (nodes, SHAPE), ``structure`` (nodes, STRUCTURE); ``level`` is 3 error, 2 warning, 1 lower, 0 none.
     """
@@ -75,6 +77,7 @@ class Features:
     fold: NDArray[np.bool_]
     words: Words
     pairs: NDArray[np.uint64]
+    kinds: NDArray[np.uint64]
 
 
 def read(lines: Lines) -> Features:
@@ -102,7 +105,7 @@ def read(lines: Lines) -> Features:
     fold &= count > _PROGRESS
     fold[_marked(lines, line)] = True
     rest = (_structure(lines, line), exact[line], template[line], count)
-    return Features(line, last, node_of, shape, *rest, level, fold, words, pairs)
+    return Features(line, last, node_of, shape, *rest, level, fold, words, pairs, template)
 
 
 def _levels(words: Words, bits: NDArray[np.int32], node_of: I64, nodes: int) -> NDArray[np.int8]:
@@ -238,27 +241,24 @@ def marks(lines: Lines) -> tuple[I64, I64, I64, I64]:
             head = low[max(low.rfind(b"\n", 0, at) + 1, at - 400) : at + 24]
             if any(mark in head for mark in _VERDICTS):
                 verdicts.append(at)
-    rows = [_rows(lines, offsets) for offsets in (starts, failed, ended, verdicts)]
+    rows = [lines.holding(offsets) for offsets in (starts, failed, ended, verdicts)]
     return rows[0], rows[1], rows[2], rows[3]
 
 
 def _marked(lines: Lines, line: I64) -> I64:
     """Nodes whose line begins with a fold mark."""
     starts = [at for mark in _FOLDS for at in _find(lines.data, mark) if at == 0 or lines.data[at - 1] in b"\n\r"]
-    rows = _rows(lines, starts)
+    rows = lines.holding(starts)
     return np.searchsorted(line, rows)[np.isin(rows, line)]
 
 
 def _find(data: bytes, mark: bytes) -> list[int]:
-    found, at = [], data.find(mark)
-    while at >= 0:
+    found: list[int] = []
+    at = data.find(mark)
+    while at >= 0 and len(found) < _MOST_MARKS:
         found.append(at)
         at = data.find(mark, at + len(mark))
     return found
-
-
-def _rows(lines: Lines, offsets: list[int]) -> I64:
-    return np.unique(np.searchsorted(lines.start, np.array(offsets, np.int64), "right") - 1)
 
 
 def _structure(lines: Lines, line: I64) -> F32:

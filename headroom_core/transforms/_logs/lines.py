@@ -38,8 +38,20 @@ class Lines:
         """The bytes as an array (a view)."""
         return np.frombuffer(self.data, np.uint8)
 
-    def text(self, i: int) -> str:
-        """Line i as text, without its line end."""
+    def only(self, rows: NDArray[np.int64]) -> Lines:
+        """Some of the lines, over the same data."""
+        return Lines(self.data, self.start[rows], self.end[rows], self.number[rows], self.total)
+
+    def holding(self, offsets: list[int]) -> NDArray[np.int64]:
+        """Lines (sorted, each once) that hold these places of the data."""
+        at = np.array(offsets, np.int64)
+        rows = np.searchsorted(self.start, at, "right") - 1
+        return np.unique(rows[(rows >= 0) & (at <= self.end[np.maximum(rows, 0)])])
+
+    def text(self, i: int, most: int | None = None) -> str:
+        """Line i as text, without its line end; with ``most`` only so many bytes of it."""
+        if most is not None and self.end[i] - self.start[i] > most:
+            return self.data[self.start[i] : self.start[i] + most].decode("utf-8", "ignore")
         return self.data[self.start[i] : self.end[i]].decode("utf-8", "surrogatepass")
 
     def span(self, first: int, last: int) -> str:

@@ -20,30 +20,40 @@ _GENERAL = frozenset(
     running step steps stop stopped test tests today went workflow wrong yesterday
     """.split()  # noqa: SIM905 - a list of words reads better as text
 )
-_TERMS = 24
+_TERMS, _MOST = 24, 2000
 
 
-def named(lines: Lines, seen: Features, query: str | None) -> NDArray[np.float64] | None:
-    """A weight per node from the question's words, or None where it names nothing that is rare in this log."""
+def named(lines: Lines, query: str | None) -> list[tuple[float, NDArray[np.int64]]]:
+    """(weight, lines) for each word of the question that is rare in this log; nothing for other questions."""
     wanted = asked(query)
     terms = [name.lower() for name in wanted.names]
     terms += [word for word in wanted.words if word not in _GENERAL]
     terms = [t for t in dict.fromkeys(terms) if t not in _GENERAL and len(t) > 1][:_TERMS]
-    n = len(seen.line)
-    if not terms or not n:
-        return None
-    low = lines.data.lower()
-    weight = np.zeros(n)
-    limit = max(8, n // 50)
+    if not terms:
+        return []
+    low, n = lines.data.lower(), len(lines)
+    limit = min(max(8, n // 50), _MOST)
+    out = []
     for term in terms:
-        nodes = _holding(low, term.encode("utf-8", "surrogatepass"), lines, seen, limit)
-        if len(nodes):
-            weight[nodes] += math.log(1 + n / len(nodes)) * (1.5 if any(c.isdigit() for c in term) else 1.0)
-    return weight if weight.any() else None
+        rows = _holding(low, term.encode("utf-8", "surrogatepass"), lines, limit)
+        if len(rows):
+            weight = math.log(1 + n / len(rows)) * (1.5 if any(c.isdigit() for c in term) else 1.0)
+            out.append((weight, rows))
+    return out
 
 
-def _holding(low: bytes, term: bytes, lines: Lines, seen: Features, limit: int) -> NDArray[np.int64]:
-    """Nodes whose line holds the term as a word or the start of one; none where more than ``limit`` do."""
+def on_nodes(found: list[tuple[float, NDArray[np.int64]]], seen: Features) -> NDArray[np.float64] | None:
+    """The sum of the weights per node; None where nothing was found."""
+    if not found or not len(seen.line):
+        return None
+    weight = np.zeros(len(seen.line))
+    for value, rows in found:
+        weight[np.unique(np.maximum(np.searchsorted(seen.line, rows, "right") - 1, 0))] += value
+    return weight
+
+
+def _holding(low: bytes, term: bytes, lines: Lines, limit: int) -> NDArray[np.int64]:
+    """Lines that hold the term as a word or the start of one; none where more than ``limit`` do."""
     stem = term[:-1] if len(term) > 4 and term.endswith(b"s") else term
     found: list[int] = []
     at = low.find(stem)
@@ -51,6 +61,5 @@ def _holding(low: bytes, term: bytes, lines: Lines, seen: Features, limit: int) 
         if at == 0 or not low[at - 1 : at].isalnum():
             found.append(at)
         at = low.find(stem, at + len(stem))
-    rows = np.unique(np.searchsorted(lines.start, np.array(found, np.int64), "right") - 1)
-    nodes = np.unique(np.maximum(np.searchsorted(seen.line, rows, "right") - 1, 0))
-    return nodes if len(nodes) <= limit else nodes[:0]
+    rows = lines.holding(found)
+    return rows if len(rows) <= limit else rows[:0]

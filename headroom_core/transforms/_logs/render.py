@@ -34,6 +34,12 @@ def excerpt(lines: Lines, keep: NDArray[np.bool_]) -> str:
     return "\n".join(pieces)
 
 
+def beyond(lines: Lines, keep: NDArray[np.bool_]) -> int:
+    """Bytes of the kept lines that are not shown because the lines are very long."""
+    size = (lines.end - lines.start)[keep]
+    return int((size - LONGEST)[size > LONGEST].sum())
+
+
 def _runs(shown: NDArray[np.int64]) -> list[tuple[int, int]]:
     """First and last of each run of neighbours."""
     if not len(shown):

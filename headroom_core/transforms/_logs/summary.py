@@ -7,7 +7,6 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from headroom_core.transforms._logs.features import Features
 from headroom_core.transforms._logs.lines import Lines
 
 _TIME = re.compile(r"(?<!\d)\d{1,2}:\d\d(?::\d\d)?(?!\d)")
@@ -17,34 +16,39 @@ _PREFIX = re.compile(
 )
 _HOLE = re.compile(r"[\w.:/,+-]*\d[\w.:/,+-]*")
 _MERGED = 48  # kinds that are compared with each other
-_WIDE = 64
+_WIDE = 56
+_READ = 400  # bytes of a line that are read for its words
 
 
-def left_out(lines: Lines, seen: Features, keep: NDArray[np.bool_], kinds: int) -> str:
-    """``1,979 of 2,000 lines: 1,485× "request id=… handled" 12:00:00–12:33:19, …`` without brackets or newlines."""
+def left_out(lines: Lines, templates: NDArray[np.uint64], keep: NDArray[np.bool_], kinds: int, cut: int = 0) -> str:
+    """``1,979 of 2,000 lines: 1,485× "request id=… handled" 12:00:00–12:33:19, …`` without brackets or newlines.
+
+    ``templates`` and the mask ``keep`` are per line; at most ``kinds`` kinds are named. ``cut``
+    counts bytes that shown lines lost.
+    """
     gone = int(len(lines) - keep.sum())
-    head = f"{gone:,} of {len(lines):,} lines"
-    groups, rest = _groups(lines, seen, np.flatnonzero(~keep[seen.line]), kinds)
+    head = f"{gone:,} of {len(lines):,} lines" + (f" and {cut:,} bytes of long lines" if cut else "")
+    groups, rest = _groups(lines, templates, np.flatnonzero(~keep & (templates != 0)), kinds)
     if not groups:
         return head
     tail = f", and {rest:,} more kinds" if rest else ""
     return f"{head}: {', '.join(groups)}{tail}"
 
 
-def _groups(lines: Lines, seen: Features, hidden: NDArray[np.int64], kinds: int) -> tuple[list[str], int]:
+def _groups(
+    lines: Lines, templates: NDArray[np.uint64], hidden: NDArray[np.int64], kinds: int
+) -> tuple[list[str], int]:
     """The most frequent kinds of hidden lines in words, and how many other kinds there are."""
     if not len(hidden) or kinds <= 0:
         return [], 0
-    _, first, inverse, counts = np.unique(
-        seen.template[hidden], return_index=True, return_inverse=True, return_counts=True
-    )
+    _, first, inverse, counts = np.unique(templates[hidden], return_index=True, return_inverse=True, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:_MERGED]
     latest = np.zeros(len(counts), np.int64)
-    latest[inverse] = np.arange(len(hidden))
+    latest[inverse] = hidden
     merged: list[tuple[list[str], int, int, int]] = []
     for k in order.tolist():
-        words = _words(lines.text(int(seen.line[hidden[first[k]]])))
-        member = (words, int(counts[k]), int(first[k]), int(latest[k]))
+        words = _words(lines.text(int(hidden[first[k]]), _READ))
+        member = (words, int(counts[k]), int(hidden[first[k]]), int(latest[k]))
         for at, other in enumerate(merged):
             joined = _join(other[0], words)
             if joined is not None:
@@ -53,13 +57,13 @@ def _groups(lines: Lines, seen: Features, hidden: NDArray[np.int64], kinds: int)
         else:
             merged.append(member)
     merged.sort(key=lambda group: -group[1])
-    common = [group for group in merged if group[1] >= 2 and any(c.isalpha() for c in "".join(group[0]))]
-    shown = [_say(lines, seen, hidden, group) for group in common[:kinds]]
+    common = [group for group in merged if group[1] >= 2 and sum(c.isalpha() for c in "".join(group[0])) >= 3]
+    shown = [_say(lines, group) for group in common[:kinds]]
     return shown, len(counts) - len(order) + len(merged) - len(shown)
 
 
 def _words(text: str) -> list[str]:
-    body = _PREFIX.sub("", text[:400], count=1)
+    body = _PREFIX.sub("", text, count=1)
     return _HOLE.sub("…", body).split()
 
 
@@ -73,12 +77,12 @@ def _join(a: list[str], b: list[str]) -> list[str] | None:
     return [x if equal else "…" for x, equal in zip(a, same, strict=True)]
 
 
-def _say(lines: Lines, seen: Features, hidden: NDArray[np.int64], group: tuple[list[str], int, int, int]) -> str:
+def _say(lines: Lines, group: tuple[list[str], int, int, int]) -> str:
     words, count, first, last = group
     text = re.sub(r"…[\s…]*…", "…", " ".join(words))
-    text = re.sub(r'[\[\]"\x00-\x1f\ud800-\udfff]', "", text)
+    text = re.sub(r'[\[\]"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]', "", text)
     if len(text) > _WIDE:
         text = text[:_WIDE].rstrip() + "…"
-    times = [_TIME.search(lines.text(int(seen.line[hidden[k]]))[:60]) for k in (first, last)]
+    times = [_TIME.search(lines.text(row, _READ)[:60]) for row in (first, last)]
     when = f" {times[0].group()}–{times[1].group()}" if times[0] and times[1] else ""
     return f'{count:,}× "{text}"{when}'

@@ -7,9 +7,9 @@ every process.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,48 +104,53 @@ class Words:
             out[:-1] = (self.hash[:-1] * _BIGRAM + self.hash[1:]) * ~self.first[1:]
         return out
 
-    def line_hashes(self, lines: int) -> tuple[U64, U64]:
-        """Per line: hash of the exact words, and of the template (every word with a digit in it is one hole)."""
+    def line_hashes(self, lines: int, offset: int = 0) -> tuple[U64, U64]:
+        """Per line from ``offset`` on: hash of the exact words, and of the template (a word with a digit is a hole)."""
         exact, template = np.zeros(lines, np.uint64), np.zeros(lines, np.uint64)
         if not len(self.hash):
             return exact, template
         heads = np.flatnonzero(self.first)
         ends = np.append(heads[1:], len(self.hash))
-        exact[self.line[heads]] = _sums(self.raw, heads, ends)
+        exact[self.line[heads] - offset] = _sums(self.raw, heads, ends)
         groups = np.flatnonzero(~self.glued)
         stops = np.append(groups[1:], len(self.hash))
         digits = np.concatenate([[0], np.cumsum(self.cls == DIGIT)])
         folded = np.where(digits[stops] > digits[groups], _NUMBER, _sums(self.raw, groups, stops))
         starts = np.flatnonzero(self.first[groups])
-        template[self.line[heads]] = _sums(folded, starts, np.append(starts[1:], len(groups)))
+        template[self.line[heads] - offset] = _sums(folded, starts, np.append(starts[1:], len(groups)))
         return exact, template
 
 
+def pieces(lines: Lines) -> Iterator[tuple[int, int]]:
+    """Ranges of lines of about equal, bounded size."""
+    a = 0
+    while a < len(lines):
+        stop = int(np.searchsorted(lines.start, lines.start[a] + _CHUNK))
+        b = min(len(lines), max(stop, a + 1))
+        yield a, b
+        a = b
+
+
 def read(lines: Lines) -> Words:
-    """The words of all lines, in pieces of bounded size so that memory stays bounded."""
-    bounds = [0]
-    while bounds[-1] < len(lines):
-        stop = int(np.searchsorted(lines.start, lines.start[bounds[-1]] + _CHUNK))
-        bounds.append(min(len(lines), max(stop, bounds[-1] + 1)))
-    pieces = [_piece(lines, a, b) for a, b in pairwise(bounds)]
-    if len(pieces) == 1:
-        return pieces[0]
-    return Words(*(np.concatenate([getattr(p, name) for p in pieces]) for name in Words.__slots__))
+    """The words of all lines."""
+    found = [piece(lines, a, b) for a, b in pieces(lines)]
+    if len(found) == 1:
+        return found[0]
+    return Words(*(np.concatenate([getattr(part, name) for part in found]) for name in Words.__slots__))
 
 
-def _piece(lines: Lines, a: int, b: int) -> Words:
-    start, end = lines.start[a:b], lines.end[a:b]
-    base = int(start[0])
-    buffer = lines.buffer[base : int(end[-1]) + 1]
-    start, end = start - base, end - base
-    if int((end - start).max()) > WIDTH:
-        kept = np.minimum(end - start, WIDTH) + 1
-        heads = np.concatenate([[0], np.cumsum(kept)[:-1]])
-        where = np.arange(int(kept.sum())) + np.repeat(start - heads, kept)
-        buffer = buffer[np.minimum(where, len(buffer) - 1)]
-        buffer[heads + kept - 1] = 10
-        start = heads
-    return _words(buffer, start, a)
+def piece(lines: Lines, a: int, b: int) -> Words:
+    """The words of lines a to b (exclusive); lines need not stand next to each other in the data."""
+    start = lines.start[a:b]
+    kept = np.minimum(lines.end[a:b] - start, WIDTH) + 1
+    base, stop = int(start[0]), int(lines.end[b - 1]) + 1
+    if int(kept.sum()) == stop - base:
+        return _words(lines.buffer[base:stop], start - base, a)
+    heads = np.concatenate([[0], np.cumsum(kept)[:-1]])
+    where = np.arange(int(kept.sum())) + np.repeat(start - heads, kept)
+    buffer = lines.buffer[np.minimum(where, len(lines.data) - 1)]
+    buffer[heads + kept - 1] = 10
+    return _words(buffer, heads, a)
 
 
 def _words(buffer: NDArray[np.uint8], start: I64, offset: int) -> Words:
