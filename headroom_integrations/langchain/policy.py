@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from langchain_core.messages import BaseMessage
 
-from headroom_core.flow import Options
+from headroom_core.options import Options
 from headroom_core.pipeline import Compressor
 from headroom_core.types import Image, Kind, Message, Strength, Text, Transform
 from headroom_integrations._bridge import Fitted, Note, add_notes, harder, note

@@ -112,11 +112,11 @@ PATHS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "batch": lambda m, x, c: m.batch([x], c)[0],
     "abatch": lambda m, x, c: wait(m.abatch([x], c))[0],
     "generate": lambda m, x, c: m.generate([x], callbacks=c["callbacks"]).generations[0][0].message,
-    "events v2": lambda m, x, c: [
+    "events v2": lambda m, x, c: next(
         e["data"]["output"]
         for e in wait(collected(m.astream_events(x, c, version="v2")))
         if e["event"] == "on_chat_model_end"
-    ][0],
+    ),
     "bound tools": lambda m, x, c: m.bind_tools([users, other]).invoke(x, c),
     "bound argument": lambda m, x, c: m.bind(stop=["x"]).invoke(x, c),
     "config": lambda m, x, c: m.with_config(tags=["t"]).invoke(x, c),

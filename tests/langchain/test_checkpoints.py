@@ -154,6 +154,7 @@ def test_with_retries_each_attempt_is_sent_the_same() -> None:
 
 def test_with_a_tool_selector() -> None:
     """LangChain's own selector asks a model which tools to offer; ours is offered whatever it says."""
+
     @tool
     def spare() -> str:
         """Not needed."""
