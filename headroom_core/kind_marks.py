@@ -13,7 +13,9 @@ LINE = 240
 
 _PATH = r"(?:[A-Za-z]:[\\/])?(?:[\w.@+~()\[\]$%#,=-]+[\\/])*[\w.@+~()\[\]$%#,=-]*\.\w{1,12}"
 _DEEP = r"(?:[A-Za-z]:)?[\w.@+~()\[\]$%#,=-]*(?:[\\/][\w.@+~()\[\]$%#,=-]+)+"
-_HIT = re.compile(rf"(?:\./)?(?:{_PATH}|{_DEEP}|Makefile|Dockerfile)(?::\d+(?::(?!\d\d[\s.,])|\s)|-\d+-(?!\d\d?[_ T-]))")
+_HIT = re.compile(
+    rf"(?:\./)?(?:{_PATH}|{_DEEP}|Makefile|Dockerfile)(?::\d+(?::(?!\d\d[\s.,])|\s)|-\d+-(?!\d\d?[_ T-]))"
+)
 HIT_PLAIN = re.compile(rf"(?:\./)?({_PATH}|{_DEEP}):(?=\S|\s+\S)(?!//|:|\d+:)")
 _HIT_NUMBER = re.compile(r"\s{0,6}\d+[:-](?:\d+:)?(?!\d\d)")
 _HEADING = re.compile(rf"(?:\./)?(?:{_PATH}|{_DEEP})$")
@@ -30,7 +32,23 @@ _STAMP = re.compile(
     r"[\W_]{0,4}(?:\w{1,12}[\s|:-]{1,3}){0,2}[\W_]{0,3}(?:(?:19|20)\d\d[-/.]?[01]\d[-/.]?[0-3]\d|\d{1,2}[-/.]\d{1,2}(?:[-/.]\d{2,4})?[ T]\d\d:\d\d|\d\d:\d\d:\d\d\b"
     r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\w* +\d{1,2}[ ,]|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\w*,? (?:\d|[A-Z][a-z]{2} )|1\d{9}\b|\d{6} \d{6} |[IWEF]\d{4} \d\d:)"
 )
-_LEVELS = ("INFO", "DEBUG", "WARN", "ERROR", "ERR ", "TRACE", "FATAL", "CRITICAL", "NOTICE", "SEVERE", "[info]", "[warn", "[error]", "[debug]", "level=")
+_LEVELS = (
+    "INFO",
+    "DEBUG",
+    "WARN",
+    "ERROR",
+    "ERR ",
+    "TRACE",
+    "FATAL",
+    "CRITICAL",
+    "NOTICE",
+    "SEVERE",
+    "[info]",
+    "[warn",
+    "[error]",
+    "[debug]",
+    "level=",
+)
 _BUILD = re.compile(
     r"(?:\s*(?:\x1b|travis_|##\[|::\w+|\$ \S|\+{1,3} \S|> \S+@\d|make(?:\[\d+\])?: |npm (?:WARN|ERR|notice|info|http)|yarn |gyp |Collecting |Downloading |Downloaded |Installing |Installed "
     r"|Requirement already|Successfully |Building |Compiling |Checking |Running |Fetching |Resolving |Updating |Unpacking |Setting up |Preparing |Selecting |Get:\d|Hit:\d|Reading "
@@ -71,9 +89,13 @@ _CI = re.compile(
     r"|\[Pipeline\]|Finished: (?:SUCCESS|FAILURE|UNSTABLE|ABORTED)|Build started$|Using worker: |Job succeeded|ERROR: Job failed|\[Container\] \d)"
 )
 _WEB_HEAD = re.compile(
-    r"\s{0,4}(?:\[?\d{1,3}[\].):]{1,2}\s+\S|(?:#{1,4} |[-*] )?(?:\*\*)?(?:Title|Result \d+|Source \d+)(?:\*\*)?\s*:|#{1,4} \[)", re.IGNORECASE
+    r"\s{0,4}(?:\[?\d{1,3}[\].):]{1,2}\s+\S|(?:#{1,4} |[-*] )?(?:\*\*)?(?:Title|Result \d+|Source \d+)(?:\*\*)?\s*:|#{1,4} \[)",
+    re.IGNORECASE,
 )
-_WEB_ADDRESS = re.compile(r"\s*(?:[-*] |\*\*)?(?:(?:URL|Link|Source|Href|Address)(?:\*\*)?\s*:\s*)?(?:\*\*)?\s?<?https?://\S+$|.{0,200}\]\(https?://\S+\)\s*$", re.IGNORECASE)
+_WEB_ADDRESS = re.compile(
+    r"\s*(?:[-*] |\*\*)?(?:(?:URL|Link|Source|Href|Address)(?:\*\*)?\s*:\s*)?(?:\*\*)?\s?<?https?://\S+$|.{0,200}\]\(https?://\S+\)\s*$",
+    re.IGNORECASE,
+)
 _DIGIT = re.compile(r"\d")
 _FAILED = ("rror", "ailed", "ailure", "arning", "exit", "status", "seconds", "ms")
 _MARKS: dict[str, Callable[[str], object]] = {  # the marks that the logistic model weighs
@@ -98,7 +120,10 @@ FEATURES = (*_MARKS, "few")
 _FOLDED = re.compile(r"\S+[/\\:]\{[^{}]*\}?$|\S+/:(?: \d+ \S.*)?$")
 _RARE: dict[str, Callable[[str], object]] = {
     "folded": _FOLDED.match,
-    "ci": _CI.match, "web_head": _WEB_HEAD.match, "web_address": _WEB_ADDRESS.match}
+    "ci": _CI.match,
+    "web_head": _WEB_HEAD.match,
+    "web_address": _WEB_ADDRESS.match,
+}
 
 
 class Votes:

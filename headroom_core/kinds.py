@@ -112,7 +112,12 @@ def _web(lines: list[str], votes: Votes, text: str) -> Detected | None:
     if text.count("http", 0, 40_000) < 3:
         return None
     heads, addresses = votes["web_head"] * len(lines), votes["web_address"] * len(lines)
-    if heads >= 2.9 and addresses >= 2.9 and 0.6 <= heads / addresses <= 1.6 and heads + addresses <= 0.95 * len(lines) + 1:
+    if (
+        heads >= 2.9
+        and addresses >= 2.9
+        and 0.6 <= heads / addresses <= 1.6
+        and heads + addresses <= 0.95 * len(lines) + 1
+    ):
         return Detected("search", 0.85)
     return None
 
@@ -271,7 +276,11 @@ def _blend(votes: Votes, text: str) -> Detected:
         return Detected("prose", 0.5)
     best = max(parts, key=parts.__getitem__)
     sure = parts[best] / sum(parts.values())
-    return Detected(best, round(sure, 3)) if sure >= 0.5 else Detected("prose", round(parts["prose"] / sum(parts.values()), 3))
+    return (
+        Detected(best, round(sure, 3))
+        if sure >= 0.5
+        else Detected("prose", round(parts["prose"] / sum(parts.values()), 3))
+    )
 
 
 def features(votes: Votes) -> list[float]:

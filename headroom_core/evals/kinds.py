@@ -81,7 +81,12 @@ def _from_machine(r: random.Random) -> Iterator[Labelled]:
     library = Path(sysconfig.get_paths()["stdlib"])
     packages = [p for p in sorted(site.iterdir()) if (p / "__init__.py").exists()][:60]
     for package in packages:
-        for flags, source in ((["-rn"], "grep"), (["-rn", "-C2"], "grep_context"), (["-r"], "grep_plain"), (["-rnA1"], "grep_after")):
+        for flags, source in (
+            (["-rn"], "grep"),
+            (["-rn", "-C2"], "grep_context"),
+            (["-r"], "grep_plain"),
+            (["-rnA1"], "grep_after"),
+        ):
             word = r.choice(["import", "return", "raise", "self", "None", "error", "if ", "TODO"])
             text = _run("grep", "-I", "--include=*.py", *flags, word, package.name, cwd=site)
             if text.count("\n") > 5:
@@ -121,7 +126,11 @@ def _from_system(r: random.Random) -> Iterator[Labelled]:
     places = [("/usr/share/perl", "*.pm", "code", 40), ("/usr/share/vim", "*.vim", "code", 40), ("/usr", "*.sh", "code", 40), ("/usr/include", "*.h", "code", 30), ("/etc", "*.conf", "config", 60),
               ("/usr/lib/systemd", "*.service", "config", 30), ("/var/log", "*.log", "log", 10), ("/tmp", "*.log", "log", 10), (str(Path.home() / ".rustup"), "*.html", "html", 60)]  # fmt: skip
     for folder, pattern, kind, limit in places:
-        files = sorted(f for f in Path(folder).rglob(pattern) if f.is_file() and "fonts" not in f.parts and 200 < f.stat().st_size < 400_000)
+        files = sorted(
+            f
+            for f in Path(folder).rglob(pattern)
+            if f.is_file() and "fonts" not in f.parts and 200 < f.stat().st_size < 400_000
+        )
         for file in r.sample(files, min(limit, len(files))):
             yield kind, "system" + pattern, file.read_text(encoding="utf-8", errors="replace")
 
@@ -161,16 +170,42 @@ def _made(r: random.Random) -> Iterator[Labelled]:
             yield "json", "json_cases", text
     for _ in range(30):
         yield from _tables(r)
-        yield "config", "env", "\n".join(f"{r.choice(['DB', 'APP', 'AWS'])}_{r.choice(['HOST', 'KEY', 'URL'])}_{i}={r.random()}" for i in range(12))
+        yield (
+            "config",
+            "env",
+            "\n".join(
+                f"{r.choice(['DB', 'APP', 'AWS'])}_{r.choice(['HOST', 'KEY', 'URL'])}_{i}={r.random()}"
+                for i in range(12)
+            ),
+        )
         yield "trace", "java", _java_trace(r)
         yield "trace", "node", _node_trace(r)
-        yield "log", "log_with_trace", "\n".join(f"2026-03-01 10:{i:02d}:00 INFO worker - job {r.random()} done" for i in range(60)) + "\n" + _java_trace(r)
-        yield "json", "ndjson_log", "\n".join(json.dumps({"ts": i, "level": "info", "msg": f"m {r.random()}"}) for i in range(40))
+        yield (
+            "log",
+            "log_with_trace",
+            "\n".join(f"2026-03-01 10:{i:02d}:00 INFO worker - job {r.random()} done" for i in range(60))
+            + "\n"
+            + _java_trace(r),
+        )
+        yield (
+            "json",
+            "ndjson_log",
+            "\n".join(json.dumps({"ts": i, "level": "info", "msg": f"m {r.random()}"}) for i in range(40)),
+        )
 
 
 def _tables(r: random.Random) -> Iterator[Labelled]:
     names = ["id", "name", "city", "amount", "created"]
-    rows = [[str(i), f"user {r.randint(1, 99)}", r.choice(["Lyon", "Turin", "New York"]), f"{r.random() * 100:.2f}", f"2026-01-{1 + i % 28:02d}"] for i in range(25)]
+    rows = [
+        [
+            str(i),
+            f"user {r.randint(1, 99)}",
+            r.choice(["Lyon", "Turin", "New York"]),
+            f"{r.random() * 100:.2f}",
+            f"2026-01-{1 + i % 28:02d}",
+        ]
+        for i in range(25)
+    ]
     for delimiter, source in ((",", "csv"), ("\t", "tsv"), (";", "semicolon")):
         out = io.StringIO()
         csv.writer(out, delimiter=delimiter).writerows([names, *rows])
@@ -178,17 +213,44 @@ def _tables(r: random.Random) -> Iterator[Labelled]:
     yield "table", "markdown", "\n".join("| " + " | ".join(row) + " |" for row in [names, ["---"] * 5, *rows])
     widths = [4, 10, 10, 8, 12]
     psql = [" | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in [names, *rows]]
-    yield "table", "psql", "\n".join([" " + psql[0], "-+-".join("-" * w for w in widths), *(" " + line for line in psql[1:]), "(25 rows)"])
-    yield "table", "fixed", "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in [[n.upper() for n in names], *rows])
+    yield (
+        "table",
+        "psql",
+        "\n".join(
+            [" " + psql[0], "-+-".join("-" * w for w in widths), *(" " + line for line in psql[1:]), "(25 rows)"]
+        ),
+    )
+    yield (
+        "table",
+        "fixed",
+        "\n".join(
+            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True))
+            for row in [[n.upper() for n in names], *rows]
+        ),
+    )
 
 
 def _java_trace(r: random.Random) -> str:
-    frames = [f"\tat org.example.{r.choice(['core', 'web', 'db'])}.Thing{r.randint(1, 9)}.call(Thing.java:{r.randint(1, 400)})" for _ in range(25)]
-    return "\n".join(["java.lang.IllegalStateException: pool is closed", *frames, "Caused by: java.io.IOException: refused", *frames[:5], "\t... 20 more"])
+    frames = [
+        f"\tat org.example.{r.choice(['core', 'web', 'db'])}.Thing{r.randint(1, 9)}.call(Thing.java:{r.randint(1, 400)})"
+        for _ in range(25)
+    ]
+    return "\n".join(
+        [
+            "java.lang.IllegalStateException: pool is closed",
+            *frames,
+            "Caused by: java.io.IOException: refused",
+            *frames[:5],
+            "\t... 20 more",
+        ]
+    )
 
 
 def _node_trace(r: random.Random) -> str:
-    frames = [f"    at {r.choice(['Object.run', 'async load', 'Module._compile'])} (/app/src/file{r.randint(1, 9)}.js:{r.randint(1, 99)}:{r.randint(1, 40)})" for _ in range(12)]
+    frames = [
+        f"    at {r.choice(['Object.run', 'async load', 'Module._compile'])} (/app/src/file{r.randint(1, 9)}.js:{r.randint(1, 99)}:{r.randint(1, 40)})"
+        for _ in range(12)
+    ]
     return "\n".join(["TypeError: Cannot read properties of undefined (reading 'id')", *frames])
 
 
@@ -215,8 +277,12 @@ def main(show_wrong: bool = False) -> None:
     for low, high in ((0.0, 0.6), (0.6, 0.8), (0.8, 0.92), (0.92, 0.96), (0.96, 1.01)):
         inside = [(c, ok) for c, ok in sure if low <= c < high]
         if inside:
-            print(f"confidence {low:.2f}-{high:.2f}: {len(inside):5d} texts, stated {sum(c for c, _ in inside) / len(inside):.3f}, right {sum(ok for _, ok in inside) / len(inside):.3f}")
-    print(f"all {sum(ok for _, ok in sure) / len(sure):.2%} of {len(sure)}, mean of kinds {balanced:.2%}, mean confidence {sum(c for c, _ in sure) / len(sure):.3f}, ms mean {sum(times) / len(times):.2f} max {max(times):.2f}")
+            print(
+                f"confidence {low:.2f}-{high:.2f}: {len(inside):5d} texts, stated {sum(c for c, _ in inside) / len(inside):.3f}, right {sum(ok for _, ok in inside) / len(inside):.3f}"
+            )
+    print(
+        f"all {sum(ok for _, ok in sure) / len(sure):.2%} of {len(sure)}, mean of kinds {balanced:.2%}, mean confidence {sum(c for c, _ in sure) / len(sure):.3f}, ms mean {sum(times) / len(times):.2f} max {max(times):.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -22,9 +22,57 @@ from headroom_core.tokens.text import counter, estimate
 from headroom_core.transforms.search import Search
 from headroom_core.types import Context, Part, Text
 
-PATTERNS = ["timeout", "return", "raise", "self\\.", "error", "import", "def ", "class ", "config", "None", "cache", "request", "token", "assert", "if ", "for "]
+PATTERNS = [
+    "timeout",
+    "return",
+    "raise",
+    "self\\.",
+    "error",
+    "import",
+    "def ",
+    "class ",
+    "config",
+    "None",
+    "cache",
+    "request",
+    "token",
+    "assert",
+    "if ",
+    "for ",
+]
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]{2,}|\d{2,}")
-_COMMON = frozenset("the of and to in is it for on as with if not or and def self return none true false class import from raise else str int".split())
+_COMMON = frozenset(
+    [
+        "the",
+        "of",
+        "and",
+        "to",
+        "in",
+        "is",
+        "it",
+        "for",
+        "on",
+        "as",
+        "with",
+        "if",
+        "not",
+        "or",
+        "and",
+        "def",
+        "self",
+        "return",
+        "none",
+        "true",
+        "false",
+        "class",
+        "import",
+        "from",
+        "raise",
+        "else",
+        "str",
+        "int",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +91,19 @@ def cases(seed: int = 1, per_output: int = 3) -> Iterator[Case]:
     """Questions over outputs of 2,000 to 200,000 characters."""
     r = random.Random(seed)
     site = Path(sysconfig.get_paths()["purelib"])
-    folders = [(data.path("code", "files"), name) for name in ("python", "javascript", "typescript", "go", "java", "rust", "c")]
+    folders = [
+        (data.path("code", "files"), name) for name in ("python", "javascript", "typescript", "go", "java", "rust", "c")
+    ]
     folders += [(site, p.parent.name) for p in sorted(site.glob("*/__init__.py"))[:90:3]]
     for cwd, folder in folders:
         for pattern in r.sample(PATTERNS, 4):
             flags = r.choice([["-rn"], ["-rn"], ["-rni"], ["-rn", "-C1"]])
-            text = subprocess.run(["grep", "-I", "--include=*.*", *flags, "-e", pattern, folder], cwd=cwd, capture_output=True, check=False).stdout.decode("utf-8", "replace")
+            text = subprocess.run(
+                ["grep", "-I", "--include=*.*", *flags, "-e", pattern, folder],
+                cwd=cwd,
+                capture_output=True,
+                check=False,
+            ).stdout.decode("utf-8", "replace")
             if 2000 <= len(text) <= 200_000:
                 yield from _ask(r, folder, text, per_output)
 
@@ -77,7 +132,14 @@ def _phrase(r: random.Random, words: list[str], path: str) -> str:
     inflected = [_inflect(r, word) if r.random() < 0.4 else word for word in words]
     middle = " ".join(inflected[:-1]) + " " + r.choice(["and the", "with", "of", "for"]) + " " + inflected[-1]
     where = f" in {Path(path).stem}" if r.random() < 0.25 else ""
-    return r.choice(["Where is the {}{}?", "Which line handles {}{}?", "Find the place that deals with {}{}.", "How does the code treat {}{}?"]).format(middle, where)
+    return r.choice(
+        [
+            "Where is the {}{}?",
+            "Which line handles {}{}?",
+            "Find the place that deals with {}{}.",
+            "How does the code treat {}{}?",
+        ]
+    ).format(middle, where)
 
 
 def _inflect(r: random.Random, word: str) -> str:
@@ -100,13 +162,21 @@ def main(show_wrong: bool = False) -> None:
         start = time.perf_counter()
         rewrite = search(part, Context(estimate, query=case.query))
         times.append((time.perf_counter() - start) * 1000)
-        out = case.text if rewrite is None else rewrite.text + (f"\n[left out: {rewrite.left_out}]" if rewrite.left_out else "")
+        out = (
+            case.text
+            if rewrite is None
+            else rewrite.text + (f"\n[left out: {rewrite.left_out}]" if rewrite.left_out else "")
+        )
         recall = metrics.location_recall([{"path": case.path, "line": case.line, "text": case.hit}], out)
         shares.append(exact(out) / exact(case.text))
         recalls.append(recall)
         if show_wrong and recall < 1:
-            print(f"--- {case.source} {exact(case.text)} -> {exact(out)} tokens\n{case.query}\n{case.path}:{case.line}:{case.hit}\n{out[-900:]}\n")
-    print(f"{len(shares)} questions: recall {mean(recalls):.3f}, share median {median(shares):.3f} mean {mean(shares):.3f} max {max(shares):.3f}, ms median {median(times):.2f} max {max(times):.1f}")
+            print(
+                f"--- {case.source} {exact(case.text)} -> {exact(out)} tokens\n{case.query}\n{case.path}:{case.line}:{case.hit}\n{out[-900:]}\n"
+            )
+    print(
+        f"{len(shares)} questions: recall {mean(recalls):.3f}, share median {median(shares):.3f} mean {mean(shares):.3f} max {max(shares):.3f}, ms median {median(times):.2f} max {max(times):.1f}"
+    )
 
 
 if __name__ == "__main__":

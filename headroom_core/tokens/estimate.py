@@ -4,7 +4,8 @@ o200k splits a text into pieces (a word with the space before it, up to three di
 and then merges the bytes inside a piece. Where a piece begins depends on the kinds of four neighbouring bytes only, so a
 table of 8^4 rows finds the beginnings. Nearly all pieces of real texts are tokens by themselves: a bit table over 24-bit
 hashes of the vocabulary knows them (1.2 % of other pieces pass by chance; the costs below are fitted with that). A piece
-that is none costs one token and, for each pair of bytes inside, the share of such pairs that a token border parts.
+that is none is looked up in two halves at each of its inner places: two tokens where both are known. Else it costs one token
+and, for each pair of bytes inside, the share of such pairs that a token border parts, three tokens at least.
 
 ``o200k.npz`` holds both tables; ``training.token_counter`` makes it from the public vocabulary of o200k. All sums are
 integers (1/256 token), so numpy and the plain loop for short texts give the same number.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     Bytes = NDArray[np.uint8]
     Places = NDArray[np.intp]
+    Flags = NDArray[np.bool_]
 
 BITS: Final = 24
 BLOCK: Final = 1 << 14
@@ -35,12 +38,14 @@ _OTHER, _LOWER, _UPPER, _DIGIT, _SPACE, _NEWLINE, _TAB, _QUOTE = range(8)
 
 # Marks and symbols beyond ASCII, in UTF-8: Latin-1; general punctuation to dingbats, CJK, full width; emoji.
 _MARKS_2: Final = re.compile(rb"\xc2[\x80-\xa9\xab-\xb4\xb6-\xb9\xbb-\xbf]")
-_MARKS_3: Final = re.compile(rb"\xe2[\x80-\xaf][\x80-\xbf]|\xe3\x80[\x80-\xbf]|\xef\xbc[\x80-\x8f\x9a-\xa0]|\xef\xb8[\x80-\xbf]")
+_MARKS_3: Final = re.compile(
+    rb"\xe2[\x80-\xaf][\x80-\xbf]|\xe3\x80[\x80-\xbf]|\xef\xbc[\x80-\x8f\x9a-\xa0]|\xef\xb8[\x80-\xbf]"
+)
 _MARKS_4: Final = re.compile(rb"\xf0\x9f[\x80-\xbf]{2}")
 
 
 class Tables(NamedTuple):
-    """``known``: bit table of the vocabulary; ``border``: 64 x 64 costs of byte classes in 1/256 token."""
+    """``known``: bit table of the vocabulary; ``border``: costs of 256 x 256 pairs of bytes in 1/256 token."""
 
     known: Bytes
     border: Bytes
@@ -76,22 +81,44 @@ def _block(data: bytes) -> int:
     """Cost of a block in 1/256 token."""
     import numpy as np
 
-    raw, starts, ends, known = pieces(data)
-    lengths = ends - starts
-    total = 256 * len(starts)
-    unknown = np.flatnonzero(~known & (lengths > 1))
+    cut = pieces(data)
+    lengths = cut.ends - cut.starts
+    total = 256 * len(lengths)
+    unknown = np.flatnonzero(~cut.known & (lengths > 1))
     if not len(unknown):
         return total
-    digits = raw[starts[unknown]] - np.uint8(48) < 10
+    digits = cut.raw[cut.starts[unknown]] - np.uint8(48) < 10
     total += 256 * int(((lengths[unknown[digits]] - 1) // 3).sum())
-    inside = insides(starts, lengths, unknown[~digits])
-    classes = np.frombuffer(data.translate(byte_classes()), np.uint8)
-    pairs = classes[inside - 1].astype(np.uint16) * np.uint16(64) + classes[inside]
-    return total + int(_tables().border.take(pairs).sum(dtype=np.int64))
+    words = unknown[~digits]
+    owner, inside = insides(cut, words)
+    pairs = cut.raw[inside - 1].astype(np.uint16) << np.uint16(8) | cut.raw[inside]
+    costs = np.bincount(owner, _tables().border.take(pairs), minlength=len(words)).astype(np.int64)
+    return total + int(np.where(halves(cut, words, owner, inside), 256, np.maximum(costs, 512)).sum())
 
 
-def pieces(data: bytes) -> tuple[Bytes, Places, Places, NDArray[np.bool_]]:
-    """Bytes, beginnings and ends of all pieces, and which of them are tokens by themselves. For at most ``BLOCK`` bytes."""
+class Cut(NamedTuple):
+    """A block cut into pieces: its bytes, where pieces begin and end, which are tokens, and the running hash."""
+
+    raw: Bytes
+    starts: Places
+    ends: Places
+    known: Flags
+    sums: NDArray[np.uint32]
+
+    def is_known(self, starts: Places, ends: Places) -> Flags:
+        """Is each of these stretches a token, by its hash? Both rows are positions in the block."""
+        import numpy as np
+
+        mixed = (self.sums.take(ends) - self.sums.take(starts)) * _powers()[1].take(starts)
+        mixed *= np.uint32(_MIX)
+        mixed >>= np.uint32(32 - BITS)
+        bits = _tables().known.take(mixed >> np.uint32(3)) >> (mixed & np.uint32(7)).astype(np.uint8)
+        known: Flags = (bits & np.uint8(1)).view(np.bool_)
+        return known & (ends - starts <= _LONGEST)
+
+
+def pieces(data: bytes) -> Cut:
+    """The pieces of at most ``BLOCK`` bytes."""
     import numpy as np
 
     raw = np.frombuffer(data, np.uint8)
@@ -104,12 +131,34 @@ def pieces(data: bytes) -> tuple[Bytes, Places, Places, NDArray[np.bool_]]:
     begins[0] = True
     starts = np.flatnonzero(begins)
     ends = np.append(starts[1:], len(raw))
-    power, inverse = _powers()
     sums = np.zeros(len(raw) + 1, np.uint32)
-    np.cumsum((raw + np.uint32(1)) * power[: len(raw)], dtype=np.uint32, out=sums[1:])
-    mixed = (sums[ends] - sums[starts]) * inverse[starts] * np.uint32(_MIX) >> np.uint32(32 - BITS)
-    known = (_tables().known.take(mixed >> np.uint32(3)) >> (mixed & np.uint32(7)).astype(np.uint8)) & np.uint8(1)
-    return raw, starts, ends, known.astype(np.bool_) & (ends - starts <= _LONGEST)
+    np.cumsum((raw + np.uint32(1)) * _powers()[0][: len(raw)], dtype=np.uint32, out=sums[1:])
+    cut = Cut(raw, starts, ends, np.zeros(0, np.bool_), sums)
+    return cut._replace(known=cut.is_known(starts, ends))
+
+
+def insides(cut: Cut, chosen: Places) -> tuple[Places, Places]:
+    """For each byte of the chosen pieces but each piece's first: the number of its piece among them, and its position."""
+    import numpy as np
+
+    starts = cut.starts[chosen]
+    inner = cut.ends[chosen] - starts - 1
+    before = np.cumsum(inner) - inner
+    owner = np.repeat(np.arange(len(chosen)), inner)
+    return owner, np.arange(len(owner)) + (starts + 1 - before)[owner]
+
+
+def halves(cut: Cut, chosen: Places, owner: Places, inside: Places) -> Flags:
+    """Which of the chosen pieces are two tokens: both stretches around one of their inner positions are known."""
+    import numpy as np
+
+    starts, ends = cut.starts[chosen], cut.ends[chosen]
+    found = np.zeros(len(chosen), np.bool_)
+    fits = np.flatnonzero((ends - starts <= _LONGEST)[owner])
+    fits = fits[cut.is_known(starts[owner[fits]], inside[fits])]
+    fits = fits[cut.is_known(inside[fits], ends[owner[fits]])]
+    found[owner[fits]] = True
+    return found
 
 
 def _kinds_of(data: bytes) -> bytes:
@@ -118,15 +167,6 @@ def _kinds_of(data: bytes) -> bytes:
     if not data.isascii():
         seen = _MARKS_2.sub(b"##", _MARKS_4.sub(b"####", _MARKS_3.sub(b"###", data)))
     return b"\5\5" + seen.translate(_kinds()) + b"\5"
-
-
-def insides(starts: Places, lengths: Places, chosen: Places) -> Places:
-    """The positions of all bytes of the chosen pieces but each piece's first."""
-    import numpy as np
-
-    inner = lengths[chosen] - 1
-    before = np.cumsum(inner) - inner
-    return np.repeat(starts[chosen] + 1 - before, inner) + np.arange(int(inner.sum()))
 
 
 def _plain(data: bytes) -> int:
@@ -144,16 +184,24 @@ def _plain(data: bytes) -> int:
 @lru_cache(4096)
 def _piece(piece: bytes) -> int:
     """Cost of one piece in 1/256 token."""
-    if len(piece) == 1:
-        return 256
+    size = len(piece)
+    power, inverse = _power_lists()
+    sums = [0]
+    for at, byte in enumerate(piece):
+        sums.append(sums[-1] + (byte + 1) * power[at])
+
+    def known(start: int, end: int) -> bool:
+        at = ((sums[end] - sums[start]) * inverse[start] * _MIX & _WORD) >> (32 - BITS)
+        return end - start <= _LONGEST and bool(tables.known[at >> 3] >> (at & 7) & 1)
+
     tables = _tables()
-    at = piece_hash(piece)
-    if len(piece) <= _LONGEST and tables.known[at >> 3] >> (at & 7) & 1:
+    if size == 1 or known(0, size):
         return 256
     if 48 <= piece[0] <= 57:
-        return 256 * (1 + (len(piece) - 1) // 3)
-    classes = piece.translate(byte_classes())
-    return 256 + sum(int(tables.border[a * 64 + b]) for a, b in zip(classes, classes[1:], strict=False))
+        return 256 * (1 + (size - 1) // 3)
+    if size <= _LONGEST and any(known(0, at) and known(at, size) for at in range(1, size)):
+        return 512
+    return 256 + max(512, sum(int(tables.border[a << 8 | b]) for a, b in pairwise(piece)))
 
 
 def piece_hash(piece: bytes) -> int:
@@ -163,6 +211,12 @@ def piece_hash(piece: bytes) -> int:
         total += (byte + 1) * power
         power = power * _BASE & _WORD
     return (total * _MIX & _WORD) >> (32 - BITS)
+
+
+@lru_cache(1)
+def _power_lists() -> tuple[list[int], list[int]]:
+    power, inverse = _powers()
+    return power[: _SHORT + 1].tolist(), inverse[: _SHORT + 1].tolist()
 
 
 @lru_cache(1)
@@ -217,20 +271,3 @@ def _begin(before2: int, before: int, this: int, after: int) -> bool:
     if this == _NEWLINE:
         return before not in blanks and before not in marks
     return before not in (_SPACE, _TAB) or after not in blanks
-
-
-@lru_cache(1)
-def byte_classes() -> bytes:
-    """Byte -> class below 64 for the costs inside pieces: letters by themselves, capitals and marks in groups, scripts."""
-    table = bytearray([50] * 256)
-    for index, byte in enumerate(b"abcdefghijklmnopqrstuvwxyz"):
-        table[byte] = 1 + index
-    groups = [b"AEIOU", b"STR", b"NLM", b"CPD", b"BFGH", b"KVWY", b"JQXZ", b"0123456789", b" ", b"\n\r", b"\t", b"_",
-              b"/\\", b".", b"-", b"\"'`", b"=", b",;", b"({[", b")}]", b":", b"<>", b"*#+~^|"]  # fmt: skip
-    for index, group in enumerate(groups):
-        for byte in group:
-            table[byte] = 27 + index
-    scripts = [0x80, 0xC0, 0xC4, 0xCE, 0xD0, 0xD6, 0xE0, 0xE2, 0xE3, 0xE4, 0xEA, 0xEE, 0xF0, 0x100]
-    for index, (low, high) in enumerate(zip(scripts, scripts[1:], strict=False)):
-        table[low:high] = bytes([51 + index]) * (high - low)
-    return bytes(table)

@@ -40,6 +40,7 @@ class Counter:
     count: Callable[[str], int] = field(repr=False)
 
     def __call__(self, text: str, /) -> int:
+        """Tokens of a text."""
         return self.count(text)
 
 
@@ -51,7 +52,7 @@ def counter(which: str | Callable[[str], int] = "estimate") -> Counter:
     if isinstance(which, Counter):
         return which
     if callable(which):
-        return Counter(getattr(which, "name", None) or getattr(which, "__name__", "custom"), 0.0, which)
+        return Counter(str(getattr(which, "name", None) or getattr(which, "__name__", "custom")), 0.0, which)
     if which == "estimate":
         return _ESTIMATE
     name = _ENCODINGS.get(which.removesuffix("_base"))

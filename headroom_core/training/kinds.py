@@ -72,9 +72,14 @@ def main() -> None:
     right = z.argmax(1) == y[held]
     print("held out:", *(f"{kind} {right[y[held] == i].mean():.3f}" for i, kind in enumerate(KINDS)))
     w = fit(x, y, weight)
-    body = "".join(f'    "{kind}": (\n        {", ".join(f"{v:.2f}" for v in row)},\n    ),\n' for kind, row in zip(KINDS, w, strict=True))
+    body = "".join(
+        f'    "{kind}": (\n        {", ".join(f"{v:.2f}" for v in row)},\n    ),\n'
+        for kind, row in zip(KINDS, w, strict=True)
+    )
     head = '"""Weights of the logistic model in ``kinds``: a constant, the shares, their square roots. Written by ``training.kinds``."""\n\nfrom headroom_core.types import Kind\n\n'
-    Path(kinds.__file__).with_name("kind_weights.py").write_text(head + "# fmt: off\nWEIGHTS: dict[Kind, tuple[float, ...]] = {\n" + body + "}\n")
+    Path(kinds.__file__).with_name("kind_weights.py").write_text(
+        head + "# fmt: off\nWEIGHTS: dict[Kind, tuple[float, ...]] = {\n" + body + "}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ class Search:
         self._options = options or SearchOptions()
 
     def __call__(self, part: Part, context: Context, /) -> Rewrite | None:
+        """The hits that answer, or all hits grouped by file; None where the part is no search result."""
         text = part.text
         hits = read(text)
         if hits is None:
@@ -114,7 +115,9 @@ class _Picking:
             left = self._take(around, kept, max(left, 60.0), texts, paths)
         return sorted(kept)
 
-    def _take(self, order: Sequence[int], kept: dict[int, None], left: float, texts: Sequence[str], paths: Sequence[str]) -> float:
+    def _take(
+        self, order: Sequence[int], kept: dict[int, None], left: float, texts: Sequence[str], paths: Sequence[str]
+    ) -> float:
         """Keep hits in this order while tokens are left; a path is paid once per file. Returns what is left."""
         files = {paths[at] for at in kept}
         for at in order:

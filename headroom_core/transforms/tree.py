@@ -37,6 +37,7 @@ class Tree:
         self._options = options or TreeOptions()
 
     def __call__(self, part: Part, context: Context, /) -> Rewrite | None:
+        """The listing folded by folder, or its short form; None where it is short already or no listing."""
         if context.strength != "lossless":
             entries = read(part.text)
             if len(entries) >= self._options.few:
@@ -50,15 +51,23 @@ class Tree:
         options = self._options
         density = part.tokens / max(1, len(part.text))
         share = context.target_ratio if context.target_ratio is not None else options.share
-        budget = share * part.tokens if context.target_ratio is not None else min(options.most, max(options.least, share * part.tokens))
+        budget = (
+            share * part.tokens
+            if context.target_ratio is not None
+            else min(options.most, max(options.least, share * part.tokens))
+        )
         kept, spent = self._asked(entries, context.query, 0.6 * budget, density)
         body, named = _folders(entries, kept, budget - spent, density)
         if len(body) > 0.7 * len(part.text):
             return None
         gone = len(entries) - len(kept) - named
-        return Rewrite.of(body, f"{gone} of {len(entries)} entries, counted above by folder and ending") if gone else None
+        return (
+            Rewrite.of(body, f"{gone} of {len(entries)} entries, counted above by folder and ending") if gone else None
+        )
 
-    def _asked(self, entries: Sequence[Entry], query: str | None, budget: float, density: float) -> tuple[set[int], float]:
+    def _asked(
+        self, entries: Sequence[Entry], query: str | None, budget: float, density: float
+    ) -> tuple[set[int], float]:
         """The entries that the query names, by score, while the budget lasts."""
         score = rank.scores([entry.name for entry in entries], [entry.folder for entry in entries], query)
         best = max(score, default=0.0)

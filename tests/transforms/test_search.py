@@ -54,7 +54,8 @@ NEEDLE = "src/pkg4/legacy.py:77:    # TODO(security): fetch_user bypasses tenant
 def test_grouping_by_file_gives_the_bytes_back(text: str) -> None:
     """Every layout of grep and ripgrep comes back byte for byte, and the grouped form is shorter."""
     grouped = group(text)
-    assert grouped is not None and len(grouped) < len(text)
+    assert grouped is not None
+    assert len(grouped) < len(text)
     assert ungroup(grouped) == text
 
 
@@ -88,17 +89,21 @@ def test_grouping_is_exact_or_refused(text: str) -> None:
 def test_lossless_is_a_fixed_point() -> None:
     """The transform's own lossless output is left as it is."""
     first = run("\n".join(many()), strength="lossless")
-    assert first is not None and first.left_out is None
+    assert first is not None
+    assert first.left_out is None
     assert run(first.text, strength="lossless") is None
 
 
-@pytest.mark.parametrize("query", ["Where is the tenant check bypassed?", "tenant bypassing", "who skips? bypasses tenants"])
+@pytest.mark.parametrize(
+    "query", ["Where is the tenant check bypassed?", "tenant bypassing", "who skips? bypasses tenants"]
+)
 def test_the_asked_hit_stays_with_its_place(query: str) -> None:
     """Inflected words of the question find the hit; its path and number stand on its line."""
     lines = many()
     lines.insert(120, NEEDLE)
     out = run("\n".join(lines), query)
-    assert out is not None and out.left_out is not None
+    assert out is not None
+    assert out.left_out is not None
     assert re.search(r"legacy\.py:77:.*bypasses tenant check", out.text)
     assert estimate(out.text) < 0.1 * estimate("\n".join(lines))
 
@@ -109,7 +114,8 @@ def test_an_unlike_hit_stays_without_a_question() -> None:
     lines.insert(40, "src/pkg1/x.py:5:raise SystemExit(message)")
     for query in (None, "What about module_3?"):
         out = run("\n".join(lines), query)
-        assert out is not None and "src/pkg1/x.py:5:raise SystemExit(message)" in out.text
+        assert out is not None
+        assert "src/pkg1/x.py:5:raise SystemExit(message)" in out.text
 
 
 def test_names_in_camel_case_are_found_by_their_words() -> None:
@@ -117,15 +123,19 @@ def test_names_in_camel_case_are_found_by_their_words() -> None:
     lines = [f"web/a{i}.ts:{i}:  const value{i} = render(page, {i});" for i in range(60)]
     lines[30] = "web/guard.ts:9:  const token = refreshSessionToken(user);"
     out = run("\n".join(lines), "Where do we refresh the session?")
-    assert out is not None and "web/guard.ts:9:" in out.text
+    assert out is not None
+    assert "web/guard.ts:9:" in out.text
 
 
 def test_the_rest_is_counted_per_file() -> None:
     """The line about the rest counts hits by file, is one line, and stays short for any number of files."""
     lines = [f"some/long/folder/name/file_{i}.py:{k}:x = value{i * 7 % 5} + {k}" for i in range(400) for k in range(3)]
     out = run("\n".join(lines), "zebra")
-    assert out is not None and out.left_out is not None
-    assert "more files" in out.left_out and "\n" not in out.left_out and len(out.left_out) < 400
+    assert out is not None
+    assert out.left_out is not None
+    assert "more files" in out.left_out
+    assert "\n" not in out.left_out
+    assert len(out.left_out) < 400
     kept = len(re.findall(r":?\d+:", out.text))
     assert int(out.left_out.split()[0]) + kept == 1200
 
@@ -134,8 +144,10 @@ def test_left_out_holds_no_brackets() -> None:
     """Paths like app/[id]/page.tsx cannot break the marker's brackets."""
     lines = [f"app/[id]/page{i}.tsx:{i}:const a = {i}" for i in range(80)]
     out = run("\n".join(lines), "nothing of this")
-    assert out is not None and out.left_out is not None
-    assert "[" not in out.left_out and "]" not in out.left_out
+    assert out is not None
+    assert out.left_out is not None
+    assert "[" not in out.left_out
+    assert "]" not in out.left_out
 
 
 def test_headed_style_is_read() -> None:
@@ -161,14 +173,23 @@ def test_a_long_hit_is_cut_around_the_words() -> None:
     lines = many()
     lines[5] = "dist/app.min.js:1:" + "var a=1;" * 4000 + "quokkaFeeder();" + "var b=2;" * 4000
     out = run("\n".join(lines), "quokkaFeeder")
-    assert out is not None and "quokkaFeeder" in out.text and len(out.text) < 3000
+    assert out is not None
+    assert "quokkaFeeder" in out.text
+    assert len(out.text) < 3000
 
 
 def test_target_ratio_is_honoured() -> None:
     """More or fewer hits stay as the caller asks."""
-    text = "\n".join(f"src/f{i % 20}.py:{i}:tenant {chr(97 + i % 26) * 3} check {chr(97 + i // 26) * 4}" for i in range(400))
-    sizes = [estimate(rewrite.text) for ratio in (0.05, 0.2, 0.5) if (rewrite := run(text, "tenant check", target_ratio=ratio))]
-    assert sizes == sorted(sizes) and len(sizes) == 3
+    text = "\n".join(
+        f"src/f{i % 20}.py:{i}:tenant {chr(97 + i % 26) * 3} check {chr(97 + i // 26) * 4}" for i in range(400)
+    )
+    sizes = [
+        estimate(rewrite.text)
+        for ratio in (0.05, 0.2, 0.5)
+        if (rewrite := run(text, "tenant check", target_ratio=ratio))
+    ]
+    assert sizes == sorted(sizes)
+    assert len(sizes) == 3
     total = estimate(text)
     for size, ratio in zip(sizes, (0.05, 0.2, 0.5), strict=True):
         assert size <= ratio * total
@@ -180,9 +201,12 @@ def test_web_hits_keep_the_answering_snippet() -> None:
     blocks = [f"{i}. Page number {i}\n   URL: https://site{i}.example/p/{i}\n   {filler}" for i in range(1, 21)]
     blocks[12] = f"13. Zoo news\n   URL: https://zoo.example/q\n   The quokka is fed at noon. {filler}"
     out = run("\n\n".join(blocks), "When is the quokka fed?")
-    assert out is not None and out.left_out is not None
-    assert "The quokka is fed at noon." in out.text and "https://zoo.example/q" in out.text
-    assert "https://site1.example/p/1" in out.text and len(out.text) < 0.5 * len("\n\n".join(blocks))
+    assert out is not None
+    assert out.left_out is not None
+    assert "The quokka is fed at noon." in out.text
+    assert "https://zoo.example/q" in out.text
+    assert "https://site1.example/p/1" in out.text
+    assert len(out.text) < 0.5 * len("\n\n".join(blocks))
 
 
 @pytest.mark.parametrize(
@@ -200,6 +224,7 @@ def test_bad_input_neither_crashes_nor_hangs(text: str) -> None:
 
 def test_cost_grows_with_the_length() -> None:
     """Ten times as many hits take about ten times as long, not a hundred times."""
+
     def seconds(lines: int) -> float:
         text = "\n".join(f"src/f{i % 97}.py:{i}:    value = fetch_user(tenant, {i})" for i in range(lines))
         times = []

@@ -15,7 +15,10 @@ from headroom_core.transforms.tree import Tree, ending
 from headroom_core.types import Context, Part, Rewrite, Strength, Text
 
 FIND = "\n".join(f"./src/pkg{p}/module_{m}.py" for p in range(12) for m in range(12)) + "\n./docs/deploy_guide.md\n"
-LS = "\n\n".join([".:\nsrc", *(f"./src/pkg{p}:\n" + "\n".join(f"module_{m}.py" for m in range(12)) for p in range(12))]) + "\n"
+LS = (
+    "\n\n".join([".:\nsrc", *(f"./src/pkg{p}:\n" + "\n".join(f"module_{m}.py" for m in range(12)) for p in range(12))])
+    + "\n"
+)
 DRAWN = ".\n├── docs\n│   ├── a.md\n│   └── deep\n│       └── b.md\n└── src\n    ├── c.py\n    └── d.py\n\n3 directories, 4 files\n"
 
 
@@ -38,7 +41,29 @@ def test_the_short_form_gives_the_bytes_back(text: str) -> None:
     assert again is None or again.text == short
 
 
-piece = st.sampled_from(["├── ", "└── ", "│   ", "    ", "a", "b.py", "/", "./x", ":", "\n", "\n\n", " ", "{", "}", "tree ├──", "|-- ", "`-- ", "\\", "\r"])
+piece = st.sampled_from(
+    [
+        "├── ",
+        "└── ",
+        "│   ",
+        "    ",
+        "a",
+        "b.py",
+        "/",
+        "./x",
+        ":",
+        "\n",
+        "\n\n",
+        " ",
+        "{",
+        "}",
+        "tree ├──",
+        "|-- ",
+        "`-- ",
+        "\\",
+        "\r",
+    ]
+)
 
 
 @given(st.lists(piece, max_size=60).map("".join))
@@ -69,7 +94,9 @@ def test_folders_are_counted_by_ending() -> None:
 
 def test_long_listings_keep_the_line() -> None:
     """From ls -l the asked entry keeps mode, size and date."""
-    text = "total 400\n" + "\n".join(f"-rw-r--r-- 1 root root {i * 37:6d} Nov 20 19:04 report_{i}.csv" for i in range(80))
+    text = "total 400\n" + "\n".join(
+        f"-rw-r--r-- 1 root root {i * 37:6d} Nov 20 19:04 report_{i}.csv" for i in range(80)
+    )
     text += "\n-rwxr-xr-x 1 root root  99999 Nov 21 08:00 migrate.sh\n"
     out = run(text, "How large is the migration script?")
     assert out is not None
@@ -78,16 +105,40 @@ def test_long_listings_keep_the_line() -> None:
 
 def test_drawn_trees_are_read_with_folders() -> None:
     """The folder of a drawn entry is the path of the entries above it."""
-    assert [entry.path for entry in read(DRAWN)] == ["./docs", "./docs/a.md", "./docs/deep", "./docs/deep/b.md", "./src", "./src/c.py", "./src/d.py"]
+    assert [entry.path for entry in read(DRAWN)] == [
+        "./docs",
+        "./docs/a.md",
+        "./docs/deep",
+        "./docs/deep/b.md",
+        "./src",
+        "./src/c.py",
+        "./src/d.py",
+    ]
 
 
-@pytest.mark.parametrize(("name", "expected"), [("a.py", ".py"), ("x.tar.gz", ".tar.gz"), (".gitignore", "other"), ("Makefile", "other"), ("v1.2", "other")])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("a.py", ".py"), ("x.tar.gz", ".tar.gz"), (".gitignore", "other"), ("Makefile", "other"), ("v1.2", "other")],
+)
 def test_endings(name: str, expected: str) -> None:
     """Hidden files and version numbers have no ending."""
     assert ending(name) == expected
 
 
-@pytest.mark.parametrize("text", ["", "\n", "x", "/" * 400_000, "a/\n" * 50_000, "│   " * 100_000, "├── a\n" * 30_000, "\udc80/a\n" * 100, ":\n\n" * 50_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n",
+        "x",
+        "/" * 400_000,
+        "a/\n" * 50_000,
+        "│   " * 100_000,
+        "├── a\n" * 30_000,
+        "\udc80/a\n" * 100,
+        ":\n\n" * 50_000,
+    ],
+)
 def test_bad_input_neither_crashes_nor_hangs(text: str) -> None:
     """Empty, huge and odd listings: an answer within bounded time."""
     start = time.perf_counter()

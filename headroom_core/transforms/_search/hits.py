@@ -34,7 +34,9 @@ _PATH = r"(?:[A-Za-z]:(?=[\\/]))?[^\s:][^\s:]{0,300}(?::[^\s:\d][^\s:]{0,300})?"
 _NUMBERED = re.compile(rf"({_PATH}):(\d{{1,9}}):(.*)", re.DOTALL)
 _SPACED = re.compile(r"([^\s:][^:\n]{0,300}\.\w{1,8}):(\d{1,9}):(.*)", re.DOTALL)
 _AROUND = re.compile(r"([-=])(\d{1,9})\1")
-_PLAIN = re.compile(r"((?:[A-Za-z]:(?=[\\/]))?(?:[^\s:]*[\\/][^\s:]*|[^\s:]+\.\w{1,8}|Makefile|Dockerfile)):(?!//)(.*)", re.DOTALL)
+_PLAIN = re.compile(
+    r"((?:[A-Za-z]:(?=[\\/]))?(?:[^\s:]*[\\/][^\s:]*|[^\s:]+\.\w{1,8}|Makefile|Dockerfile)):(?!//)(.*)", re.DOTALL
+)
 _ITEM = re.compile(r"\s{0,8}(?:Line |L)?(\d{1,9})(?:([:|-])|=)(.*)", re.DOTALL)
 _LONGEST_PATH = 320
 

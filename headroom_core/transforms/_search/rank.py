@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from headroom_core.anchors import Asked, asked, rarity
 
@@ -23,7 +23,10 @@ _DEFINES = re.compile(
     re.IGNORECASE,
 )
 _ASSIGNED = re.compile(r"\s*[\w.\[\]\"']+\s*(?::[^=]{1,60})?=(?!=)")
-_ASKS_DEFINITION = re.compile(r"\b(?:defin|declar|implement|signature|constructor|where (?:is|are) (?:the )?(?:class|function|method|type))", re.IGNORECASE)
+_ASKS_DEFINITION = re.compile(
+    r"\b(?:defin|declar|implement|signature|constructor|where (?:is|are) (?:the )?(?:class|function|method|type))",
+    re.IGNORECASE,
+)
 _COMMENT = re.compile(r"\s*(?:#|//|/\*|\*|--|;|<!--|\"\"\")")
 _DIGITS = re.compile(r"\d+")
 _NOTE = re.compile(r"\b(?:TODO|FIXME|XXX|HACK|BUG|SECURITY|DEPRECATED|WARNING|UNSAFE)\b")
@@ -142,7 +145,7 @@ def _ends(text: str, at: int) -> bool:
 
 def _add_near(terms: Sequence[_Term], total: list[float]) -> None:
     """Words that follow each other in the query count more where they stand close together in a hit."""
-    for first, second in zip(terms, terms[1:], strict=False):
+    for first, second in pairwise(terms):
         few, many = sorted((first.at, second.at), key=len)
         for hit, at in few.items():
             other = many.get(hit)

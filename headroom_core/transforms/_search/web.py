@@ -81,7 +81,9 @@ def pick(hits: Sequence[WebHit], part: Part, context: Context) -> Rewrite | None
         return None
     body = "\n\n".join(form[at] for at in sorted(form))
     gone = len(hits) - len(form)
-    left_out = f"the snippets of {len(hits) - full} of {len(hits)} results" + (f", {gone} of them whole" if gone else "")
+    left_out = f"the snippets of {len(hits) - full} of {len(hits)} results" + (
+        f", {gone} of them whole" if gone else ""
+    )
     return Rewrite.of(body, left_out)
 
 

@@ -33,7 +33,9 @@ STYLES: Final = (
     Glyphs("|-- ", "`-- ", "|   ", "    "),
     Glyphs("+---", "\\---", "|   ", "    "),
 )
-_LONG = re.compile(r"([dlbcps-])[rwxsStT-]{9}[.+@]?\s+\d+\s+\S+\s+\S+\s+[\d,]+\s+(?:\S+\s+\S+\s+\S+|\d{4}-\d\d-\d\d \S+(?: \S+)?)\s(.+)")
+_LONG = re.compile(
+    r"([dlbcps-])[rwxsStT-]{9}[.+@]?\s+\d+\s+\S+\s+\S+\s+[\d,]+\s+(?:\S+\s+\S+\s+\S+|\d{4}-\d\d-\d\d \S+(?: \S+)?)\s(.+)"
+)
 _FOOTER = re.compile(r"\d+ director(?:y|ies)(?:, \d+ files?)?$")
 
 
