@@ -1,166 +1,183 @@
-"""Unified, git and combined diffs as a flat list of pieces; together the pieces are the text, line for line."""
+"""Unified, git and combined diffs as a flat list of pieces; joined, the pieces are the text, byte for byte.
+
+Lines end in a line feed; the work per line is done by regular expressions and ``str.count``, for speed.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
-_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)", re.S)
-_COMBINED = re.compile(r"(@{3,}) ((?:-\d+(?:,\d+)? )+)\+(\d+)(?:,(\d+))? @{3,}(.*)", re.S)
-_EXTENDED = (
-    "index ", "old mode ", "new mode ", "deleted file mode ", "new file mode ", "similarity index ", "mode ",
-    "dissimilarity index ", "copy from ", "copy to ", "rename from ", "rename to ", "Binary files ",
-)  # fmt: skip
+_START = re.compile(
+    r"^(?:@@|diff --git |diff --cc |diff --combined |diff -|--- [^\n]*\n\+\+\+ [^\n]*\n@@ -|Index: [^\n]*\n=====|GIT binary patch)",
+    re.M,
+)
+_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@([^\n]*)\n?")
+_COMBINED = re.compile(r"(@{3,}) ((?:-\d+(?:,\d+)? )+)\+(\d+)(?:,(\d+))? @{3,}([^\n]*)\n?")
+_BODY_END = re.compile(r"\n(?![ +\-\\\r\n])")
+_EXTENDED = re.compile(
+    r"(?:(?:index|old mode|new mode|deleted file mode|new file mode|similarity index|mode|dissimilarity index|copy from|copy to"
+    r"|rename from|rename to|Binary files) [^\n]*\n?)*"
+)
+_NAMES = re.compile(r"--- [^\n]*\n\+\+\+ [^\n]*\n?")
+_BLOCK = re.compile(r"(?:literal|delta) [^\n]*\n(?:[^\n]+\n)*\n?")
 
 
 @dataclass(slots=True)
 class Loose:
     """Lines that belong to no file: a commit message, a mail header, a diffstat, a line that breaks a hunk's count."""
 
-    lines: list[str]
+    text: str
 
 
 @dataclass(slots=True)
 class Header:
     """The lines that open a file."""
 
-    lines: list[str]
-    path: str = ""
+    text: str
+
+    @property
+    def lines(self) -> list[str]:
+        """Without line feeds."""
+        return self.text.removesuffix("\n").split("\n")
 
 
 @dataclass(slots=True)
 class Hunk:
-    """``width`` is the number of marker columns (1, or the number of parents); ``body`` follows the ``head`` line."""
+    """``width`` is the number of marker columns (1, or the number of parents); ``body`` follows the ``@@`` line."""
 
-    head: str
+    text: str
     old: int
     new: int
     heading: str
     width: int
-    body: list[str] = field(default_factory=list)
+    body: str
 
 
 @dataclass(slots=True)
 class Binary:
     """A ``GIT binary patch`` and its encoded lines."""
 
-    lines: list[str]
+    text: str
 
 
 Piece: TypeAlias = Loose | Header | Hunk | Binary
 
 
-def parse(lines: list[str]) -> list[Piece]:
+def parse(text: str) -> list[Piece]:
     """One linear pass; a hunk takes the lines that its counts announce, so that a removed ``-- x`` is no header."""
     pieces: list[Piece] = []
-    i, n = 0, len(lines)
-    while i < n:
-        line = lines[i]
-        start = i
-        if line.startswith("@@") and (hunk := _open_hunk(line)):
-            i = _fill(hunk, lines, i + 1)
-            pieces.append(hunk)
-        elif opens_file(lines, i):
-            i = _header_end(lines, i)
-            pieces.append(Header(lines[start:i], _path(lines[start:i])))
-        elif line.startswith("GIT binary patch"):
-            i = _binary_end(lines, i + 1)
-            pieces.append(Binary(lines[start:i]))
-        else:
-            i += 1
-            if pieces and isinstance(pieces[-1], Loose):
-                pieces[-1].lines.append(line)
-            else:
-                pieces.append(Loose([line]))
+    at, loose, n = 0, 0, len(text)
+    while at < n:
+        start, piece = at, None
+        if text.startswith("@@ -", at) and (at == 0 or text[at - 1] == "\n"):
+            piece = _hunk(text, at)
+        if piece is None:
+            match = _START.search(text, at)
+            if match is None:
+                break
+            start = match.start()
+            piece = _piece(text, start)
+        if piece is None:
+            at = _line_end(text, start)
+            continue
+        if start > loose:
+            pieces.append(Loose(text[loose:start]))
+        pieces.append(piece)
+        at = loose = start + len(piece.text)
+    if loose < n:
+        pieces.append(Loose(text[loose:]))
     return pieces
 
 
-def opens_file(lines: list[str], i: int) -> bool:
-    """Does line ``i`` open a file: git's own line, or ``---`` with ``+++`` and a hunk behind it?"""
-    line = lines[i]
-    if line.startswith("diff --"):
-        return line.startswith(("diff --git ", "diff --cc ", "diff --combined "))
-    if line.startswith("--- "):
-        return i + 2 < len(lines) and lines[i + 1].startswith("+++ ") and lines[i + 2].startswith("@@ -")
-    if line.startswith("Index: "):
-        return i + 1 < len(lines) and lines[i + 1].startswith("=====")
-    return line.startswith("diff -") and i + 1 < len(lines) and lines[i + 1].startswith("--- ")
+def _piece(text: str, start: int) -> Piece | None:
+    if text.startswith("@@", start):
+        return _hunk(text, start)
+    if text.startswith("GIT", start):
+        end = _line_end(text, start)
+        for _ in range(2):
+            block = _BLOCK.match(text, end)
+            end = block.end() if block else end
+        return Binary(text[start:end])
+    if text.startswith("diff -", start) and not text.startswith("diff --", start):
+        end = _line_end(text, start)
+        return Header(text[start : _names_end(text, end)]) if text.startswith("--- ", end) else None
+    if text.startswith("---", start):
+        return Header(text[start : _names_end(text, start)])
+    end = _line_end(text, start)
+    if text.startswith("Index: ", start):
+        end = _line_end(text, end)
+    extended = _EXTENDED.match(text, end)
+    end = extended.end() if extended else end
+    return Header(text[start : _names_end(text, end)])
 
 
-def _header_end(lines: list[str], i: int) -> int:
-    n = len(lines)
-    i += 1
-    if i < n and lines[i - 1].startswith("Index: ") and lines[i].startswith("====="):
-        i += 1
-    while i < n and lines[i].startswith(_EXTENDED):
-        i += 1
-    if i < n and lines[i - 1].startswith("--- ") and lines[i].startswith("+++ "):
-        return i + 1
-    if i + 1 < n and lines[i].startswith("--- ") and lines[i + 1].startswith("+++ "):
-        return i + 2
-    return i
+def _line_end(text: str, start: int) -> int:
+    end = text.find("\n", start)
+    return end + 1 if end >= 0 else len(text)
 
 
-def _open_hunk(line: str) -> Hunk | None:
-    if match := _HUNK.match(line):
-        old, _, new, _, heading = match.groups()
-        return Hunk(line, int(old), int(new), heading.rstrip("\r"), 1)
-    if match := _COMBINED.match(line):
-        olds = match.group(2).split()
-        first = olds[0][1:].split(",")[0]
-        return Hunk(line, int(first), int(match.group(3)), match.group(5).rstrip("\r"), len(olds))
-    return None
+def _names_end(text: str, start: int) -> int:
+    """Behind the ``---`` and ``+++`` lines at ``start``, if they stand there."""
+    names = _NAMES.match(text, start)
+    return names.end() if names else start
 
 
-def _fill(hunk: Hunk, lines: list[str], i: int) -> int:
-    """Take the hunk's lines from ``i`` on; the index behind them."""
-    if hunk.width > 1:
-        return _fill_combined(hunk, lines, i)
-    match = _HUNK.match(hunk.head)
-    old, new = (1 if count is None else int(count) for count in (match and match.group(2), match and match.group(4)))
-    start, n = i, len(lines)
-    while i < n and (old > 0 or new > 0):
-        mark = lines[i][:1]
-        if mark == " ":
-            old -= 1
-            new -= 1
-        elif mark == "-":
-            old -= 1
-        elif mark == "+":
-            new -= 1
-        elif (mark == "" and i + 1 < n) or mark == "\r":
-            old -= 1  # an empty context line whose blank was stripped on its way
-            new -= 1
-        elif mark != "\\":
-            break
-        i += 1
-    if i < n and lines[i].startswith("\\ "):
-        i += 1
-    hunk.body = lines[start:i]
-    return i
+def _hunk(text: str, start: int) -> Hunk | None:
+    match = _HUNK.match(text, start)
+    if match is None:
+        return _combined(text, start)
+    old_start, old, new_start, new, heading = match.groups()
+    begin = match.end()
+    end = _body_end(text, begin)
+    body = text[begin:end]
+    notes = body.count("\\") and body.count("\n\\") + body.startswith("\\")
+    lines = body.count("\n") + (end == len(text) and body[-1:] not in ("", "\n")) - notes
+    plus = body.count("\n+") + (body[:1] == "+")
+    minus = body.count("\n-") + (body[:1] == "-")
+    wanted = (int(old) if old is not None else 1, int(new) if new is not None else 1)
+    if (lines - plus, lines - minus) != wanted:
+        body = _counted(body, *wanted)
+    return Hunk(text[start:begin] + body, int(old_start), int(new_start), heading.rstrip("\r"), 1, body)
 
 
-def _fill_combined(hunk: Hunk, lines: list[str], i: int) -> int:
-    start, n, width = i, len(lines), hunk.width
+def _body_end(text: str, begin: int) -> int:
+    """Behind the last line in a row that begins like a line of a hunk."""
+    if begin >= len(text) or text[begin] not in " +-\\\r\n":
+        return begin
+    end = _BODY_END.search(text, begin)
+    return end.end() if end else len(text)
+
+
+def _counted(body: str, old: int, new: int) -> str:
+    """As many lines of ``body`` as a hunk with these counts has."""
+    at, n = 0, len(body)
+    while at < n and (old > 0 or new > 0):
+        mark = body[at]
+        old -= mark not in "+\\"
+        new -= mark not in "-\\"
+        at = _line_end(body, at)
+    if body.startswith("\\", at):
+        at = _line_end(body, at)
+    return body[:at]
+
+
+def _combined(text: str, start: int) -> Hunk | None:
+    match = _COMBINED.match(text, start)
+    if match is None:
+        return None
+    olds = match.group(2).split()
+    width, at, end = len(olds), match.end(), _body_end(text, match.end())
     marks = frozenset(" +-")
-    while i < n and (lines[i].startswith("\\ ") or (len(lines[i]) >= width and marks.issuperset(lines[i][:width]))):
-        i += 1
-    hunk.body = lines[start:i]
-    return i
+    while at < end and (text.startswith("\\ ", at) or marks.issuperset(text[at : at + width].rstrip("\n"))):
+        at = _line_end(text, at)
+    first = int(olds[0][1:].split(",")[0])
+    body = text[match.end() : at]
+    return Hunk(text[start:at], first, int(match.group(3)), match.group(5).rstrip("\r"), width, body)
 
 
-def _binary_end(lines: list[str], i: int) -> int:
-    """Behind the one or two ``literal``/``delta`` blocks, each closed by an empty line."""
-    n = len(lines)
-    while i < n and lines[i].startswith(("literal ", "delta ")):
-        while i < n and lines[i].strip():
-            i += 1
-        i += i < n
-    return i
-
-
-def _path(header: list[str]) -> str:
+def path_of(header: list[str]) -> str:
     """The file's new name, or its old one where it was deleted; without ``a/`` and ``b/``."""
     names = {line.split(" ", 1)[0]: line for line in header if line.startswith(("--- ", "+++ ", "diff ", "Index: "))}
     for mark in ("+++", "---"):

@@ -10,10 +10,13 @@ import re
 from dataclasses import dataclass, field
 
 from headroom_core.transforms import _asked
-from headroom_core.transforms._unified import Binary, Header, Hunk, Piece, bare_name, clean_name, parse
+from headroom_core.transforms._unified import Binary, Header, Hunk, Piece, bare_name, clean_name, parse, path_of
 from headroom_core.types import Context, Part, Rewrite
 
 _CONTEXT_LINES = 1
+_TIGHT = 0.5  # a target share below this leaves no room for context
+_CHANGED = re.compile(r"\n[+\-][^\n]*(?:\n[+\-\\][^\n]*)*")
+_LINE = re.compile(r"\n[^\n]*")
 _NAMED_LINES = 40
 _NAMED_SHARE = 0.25
 _LISTED_FILES = 8
@@ -45,13 +48,12 @@ class Diff:
     def __call__(self, part: Part, context: Context, /) -> Rewrite | None:
         """Lossless where nothing but headers would go; otherwise context lines and lock files are left out."""
         text = part.text
+        if context.strength != "lossless":
+            trimmed, gone = _trim(text, context)
+            if gone.any:
+                return Rewrite.of(trimmed, gone.line()) if len(trimmed) < len(text) else None
         short = encode(text)
-        if context.strength == "lossless":
-            return Rewrite.of(short) if short is not None else None
-        trimmed, gone = _trim(text, context)
-        if not gone.any and short is not None:
-            return Rewrite.of(short)
-        return Rewrite.of(trimmed, gone.line()) if len(trimmed) < len(text) else None
+        return Rewrite.of(short) if short is not None else None
 
 
 # ---------------------------------------------------------------- lossless
@@ -59,55 +61,39 @@ def encode(text: str) -> str | None:
     """Without each ``---``/``+++`` pair that ``diff --git`` implies; None where nothing goes."""
     if "diff --git " not in text:
         return None
-    lines = text.split("\n")
     out: list[str] = []
-    for piece in parse(lines):
-        if isinstance(piece, Hunk):
-            out.append(piece.head)
-            out += piece.body
-        elif isinstance(piece, Header) and (names := _implied(piece.lines)) and piece.lines[-2:] == names:
-            out += piece.lines[:-2]
-        else:
-            out += piece.lines
-    if len(out) == len(lines):
-        return None
-    short = "\n".join(out)
-    return short if decode(short) == text else None
+    for piece in parse(text):
+        names = _implied(piece) if isinstance(piece, Header) else ""
+        out.append(piece.text.removesuffix(names) if names else piece.text)
+    short = "".join(out)
+    return short if len(short) < len(text) and decode(short) == text else None
 
 
 def decode(short: str) -> str:
     """The diff that `encode` shortened."""
     out: list[str] = []
-    pieces = parse(short.split("\n"))
+    pieces = parse(short)
     for piece, after in zip(pieces, [*pieces[1:], None], strict=True):
-        if isinstance(piece, Hunk):
-            out.append(piece.head)
-            out += piece.body
-            continue
-        out += piece.lines
-        if isinstance(piece, Header) and isinstance(after, Hunk) and not piece.lines[-1].startswith("+++ "):
-            out += _implied(piece.lines)
-    return "\n".join(out)
+        out.append(piece.text)
+        if isinstance(piece, Header) and isinstance(after, Hunk) and "\n+++ " not in piece.text:
+            out.append(_implied(piece))
+    return "".join(out)
 
 
-def _implied(header: list[str]) -> list[str]:
+def _implied(header: Header) -> str:
     """The ``---`` and ``+++`` lines that git writes under this ``diff --git`` line; empty where that is not certain."""
-    first = header[0]
-    end = "\r" if first.endswith("\r") else ""
-    if not first.startswith("diff --git "):
-        return []
-    names = first[len("diff --git ") : len(first) - len(end)]
+    first = header.text.split("\n", 1)[0]
+    end = "\r\n" if first.endswith("\r") else "\n"
+    if not first.startswith("diff --git ") or '"' in first:
+        return ""
+    names = first.removesuffix("\r")[len("diff --git ") :]
     half = len(names) // 2
     old, blank, new = names[:half], names[half : half + 1], names[half + 1 :]
-    if blank != " " or bare_name(old.strip('"')) != bare_name(new.strip('"')) or '"' in names:
-        return []
+    if blank != " " or bare_name(old) != bare_name(new):
+        return ""
     tab = "\t" if " " in old else ""
-    created = any(line.startswith("new file mode ") for line in header)
-    deleted = any(line.startswith("deleted file mode ") for line in header)
-    return [
-        "--- " + ("/dev/null" if created else old + tab) + end,
-        "+++ " + ("/dev/null" if deleted else new + tab) + end,
-    ]
+    created, deleted = "\nnew file mode " in header.text, "\ndeleted file mode " in header.text
+    return f"--- {'/dev/null' if created else old + tab}{end}+++ {'/dev/null' if deleted else new + tab}{end}"
 
 
 # ---------------------------------------------------------------- lossy
@@ -135,10 +121,9 @@ class _Gone:
 
 
 def _trim(text: str, context: Context) -> tuple[str, _Gone]:
-    lines = text.split("\n")
-    pieces = parse(lines)
-    named = _named(pieces, context.query)
-    margin = 0 if context.target_ratio is not None and context.target_ratio < 0.5 else _CONTEXT_LINES
+    pieces = parse(text)
+    named = _named(text, pieces, context.query)
+    margin = 0 if context.target_ratio is not None and context.target_ratio < _TIGHT else _CONTEXT_LINES
     out: list[str] = []
     gone = _Gone()
     i = 0
@@ -146,57 +131,55 @@ def _trim(text: str, context: Context) -> tuple[str, _Gone]:
         piece = pieces[i]
         i += 1
         if isinstance(piece, Binary):
-            out.append(piece.lines[0] + "".join(f" {x}" for x in piece.lines if x.startswith(("literal ", "delta "))))
-            gone.binary += len(piece.lines) - 1
+            lines = piece.text.split("\n")
+            out.append(lines[0] + "".join(f" {x}" for x in lines if x.startswith(("literal ", "delta "))) + "\n")
+            gone.binary += piece.text.count("\n") - 1
         elif isinstance(piece, Hunk):
             gone.context += _hunk(piece, margin, named, out, piece.heading)
-        elif not isinstance(piece, Header):
-            out += piece.lines
-        else:
+        elif isinstance(piece, Header):
             hunks: list[Hunk] = []
             while i < len(pieces) and isinstance(hunk := pieces[i], Hunk):
                 hunks.append(hunk)
                 i += 1
-            _file(piece, hunks, margin, named, out, gone, context.query)
-    return "\n".join(out), gone
+            _file(piece, hunks, (margin, named, context.query), out, gone)
+        else:
+            out.append(piece.text)
+    return "".join(out), gone
 
 
 def _file(
-    header: Header,
-    hunks: list[Hunk],
-    margin: int,
-    named: re.Pattern[str] | None,
-    out: list[str],
-    gone: _Gone,
-    query: str | None,
+    header: Header, hunks: list[Hunk], how: tuple[int, re.Pattern[str] | None, str | None], out: list[str], gone: _Gone
 ) -> None:
-    why = noise(header.path)
-    if not why or not hunks or _asks_for(query, header.path):
-        out += _head(header)
+    """One file: its header in a line and its hunks, or its counts where its changes say nothing."""
+    margin, named, query = how
+    lines = header.lines
+    path = path_of(lines)
+    why = noise(path)
+    if not why or not hunks or _asks_for(query, path):
+        out.append("\n".join(_head(lines, path)) + "\n")
         heading = ""
         for hunk in hunks:
             gone.context += _hunk(hunk, margin, named, out, "" if hunk.heading == heading else hunk.heading)
             heading = hunk.heading
         return
-    changed = [line for hunk in hunks for line in hunk.body if line[:1] in ("+", "-")]
+    changed = [line for hunk in hunks for line in hunk.body.split("\n") if line[:1] in ("+", "-")]
     added = sum(line[0] == "+" for line in changed)
     removed = len(changed) - added
     hits = [line for line in changed if named and named.search(line)][:_NAMED_LINES]
-    out.append(f"{_head(header)[-1]} ({why}, +{added} -{removed})")
-    out += hits
-    gone.files.append(f"+{added} -{removed} lines of {header.path}" + (f" but {len(hits)} hits" if hits else ""))
+    out.append("\n".join([f"{_head(lines, path)[-1]} ({why}, +{added} -{removed})", *hits]) + "\n")
+    gone.files.append(f"+{added} -{removed} lines of {path}" + (f" but {len(hits)} hits" if hits else ""))
 
 
 def _asks_for(query: str | None, path: str) -> bool:
     return bool(query) and path.rsplit("/", 1)[-1].lower() in str(query).lower()
 
 
-def _head(header: Header) -> list[str]:
+def _head(lines: list[str], path: str) -> list[str]:
     """A file's header in one line; renames keep both names, a binary note stands for itself."""
     kept: list[str] = []
     notes: list[str] = []
     old = new = ""
-    for raw in header.lines:
+    for raw in lines:
         line = raw.rstrip("\r")
         if line.startswith("--- "):
             old = clean_name(line[4:])
@@ -213,73 +196,64 @@ def _head(header: Header) -> list[str]:
         kept[-1] += note
         return kept
     if new == "/dev/null" or (not new and "deleted file" in note):
-        return [f"--- {old or 'a/' + header.path}{note or ' (deleted file)'}"]
+        return [f"--- {old or 'a/' + path}{note or ' (deleted file)'}"]
     if old == "/dev/null" and not note:
         note = " (new file)"
-    prefix = "" if new else "b/"
-    return [f"+++ {new or prefix + header.path}{note}"]
+    return [f"+++ {new or 'b/' + path}{note}"]
 
 
 def _hunk(hunk: Hunk, margin: int, named: re.Pattern[str] | None, out: list[str], heading: str) -> int:
     """Append the hunk's changed lines with ``margin`` lines around each group; the number of context lines left out."""
-    body, width = hunk.body, hunk.width
-    blank = " " * width
-    n = len(body)
-    keep = bytearray(n)
-    for j, line in enumerate(body):
-        if line.startswith(blank) or not line or line == "\r":
-            if named is not None and named.search(line):
-                keep[j] = 1
-        elif line[0] == "\\":
-            keep[j] = j > 0 and keep[j - 1]
+    body = "\n" + hunk.body.removesuffix("\n") if hunk.body else ""
+    spans = _spans(body, hunk.width, margin, named)
+    mark = "@" * (hunk.width + 1)
+    old, new, at, left, tail = hunk.old, hunk.new, 0, 0, heading
+    for start, end in spans:
+        skipped = body.count("\n", at, start)
+        shown = body[start:end]
+        left += skipped
+        old, new, at = old + skipped, new + skipped, end
+        out.append(f"{mark} -{old} +{new} {mark}{tail}{shown}\n")
+        tail = ""
+        lines = body.count("\n", start, end) - shown.count("\n\\")
+        old += lines - shown.count("\n+")
+        new += lines - shown.count("\n-")
+    return left + body.count("\n", at)
+
+
+def _spans(body: str, width: int, margin: int, named: re.Pattern[str] | None) -> list[tuple[int, int]]:
+    """Stretches of a hunk's body that stay: changed lines, ``margin`` lines around them, and lines that the query names.
+
+    Each line of ``body`` begins with its line feed. Stretches that one line would part are joined over it.
+    """
+    changed = _CHANGED if width == 1 else re.compile(rf"\n(?! {{{width}}}|\\|\r?(?:\n|\Z))[^\n]*(?:\n\\[^\n]*)*")
+    found = [(match.start(), match.end()) for match in changed.finditer(body)]
+    if named is not None:
+        lines = ((m.start(), m.end()) for m in _LINE.finditer(body) if named.search(body, m.start(), m.end()))
+        found = sorted({*found, *lines})
+    spans: list[tuple[int, int]] = []
+    for start, end in found:
+        for _ in range(margin):
+            before = body.rfind("\n", 0, start)
+            if before >= 0 and body[before:start].strip():
+                start = before
+            after = body.find("\n", end + 1)
+            after = after if after >= 0 else len(body)
+            if body[end:after].strip():
+                end = after
+        if spans and body.count("\n", spans[-1][1], start) <= 1:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], end))
         else:
-            keep[j] = 2
-            for k in range(1, margin + 1):
-                if j >= k and not keep[j - k] and body[j - k].strip():
-                    keep[j - k] = 1
-    _trail(body, keep, margin)
-    old, new, open_ = hunk.old, hunk.new, False
-    mark, tail = "@" * (width + 1), heading
-    for j, line in enumerate(body):
-        if keep[j]:
-            if not open_:
-                out.append(f"{mark} -{old} +{new} {mark}{tail}")
-                open_, tail = True, ""
-            out.append(line)
-        else:
-            open_ = False
-        first = line[:1]
-        if first == "+":
-            new += 1
-        elif first == "-":
-            old += 1
-        elif first != "\\":
-            old += 1
-            new += 1
-    return n - sum(1 for k in keep if k)
+            spans.append((start, end))
+    return spans
 
 
-def _trail(body: list[str], keep: bytearray, margin: int) -> None:
-    """Keep ``margin`` lines behind each changed group, and a single unchanged line between two kept ones."""
-    n = len(body)
-    for j in range(n):
-        if keep[j] == 2:
-            for k in range(j + 1, min(n, j + margin + 1)):
-                if keep[k]:
-                    break
-                if body[k].strip():
-                    keep[k] = 1
-    for j in range(1, n - 1):
-        if not keep[j] and keep[j - 1] and keep[j + 1]:
-            keep[j] = 1
-
-
-def _named(pieces: list[Piece], query: str | None) -> re.Pattern[str] | None:
+def _named(text: str, pieces: list[Piece], query: str | None) -> re.Pattern[str] | None:
     """A pattern for lines that the query names, where it tells lines apart (few context lines match)."""
     names = _asked.asked(query)
     pattern = _asked.pattern(_asked.Asked(names.names, ()))
-    if pattern is None:
+    if pattern is None or not pattern.search(text):
         return None
-    bodies = [line for piece in pieces if isinstance(piece, Hunk) for line in piece.body if line[:1] not in "+-"]
+    bodies = [line for p in pieces if isinstance(p, Hunk) for line in p.body.split("\n") if line[:1] not in "+-"]
     hits = sum(1 for line in bodies if pattern.search(line))
     return pattern if hits <= max(10, min(_NAMED_LINES, int(_NAMED_SHARE * len(bodies)))) else None

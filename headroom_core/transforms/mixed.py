@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headroom_core.kinds import detect
-from headroom_core.transforms._unified import Header, Hunk, Loose, parse
+from headroom_core.transforms._unified import Loose, parse
 from headroom_core.types import Context, Kind, Part, Rewrite
 
 _MIN_CHARS: Final = 400
@@ -21,9 +21,10 @@ _MIN_LOOSE_CHARS: Final = 1_500
 _MIN_TRACE_LINES: Final = 8
 _MAX_CHARS: Final = 20_000_000
 _JSON_TRIES: Final = 40
-_WHOLE: Final = frozenset(("json", "diff", "code", "table", "html", "search", "config", "image", "opaque"))
+_WHOLE: Final = frozenset(("diff", "code", "table", "html", "search", "config", "image", "opaque"))
 _LOOSE_KINDS: Final = frozenset(("log", "search", "table", "tree", "trace"))
 
+_LINES: Final = re.compile(r"[^\n]*\n|[^\n]+")
 _FENCE: Final = re.compile(r"^([ \t]{0,3})(`{3,}|~{3,})[ \t]*([\w+#.-]*)[^\n`]*$")
 _NAMED_KINDS: Final[dict[str, Kind]] = {
     **dict.fromkeys(("json", "jsonl", "ndjson", "json5"), "json"),
@@ -104,7 +105,7 @@ def _ratio(parts: list[Segment], context: Context) -> float | None:
 
 def segments(text: str, *, fenced_only: bool = False) -> list[Segment]:
     """The text cut into stretches; together they are the text, byte for byte."""
-    lines = re.findall(r"[^\n]*\n|[^\n]+", text)
+    lines = _LINES.findall(text)
     found = list(_fenced(lines))
     if not fenced_only and not any(segment.kind for segment in found):
         found = list(_unfenced(lines))
@@ -164,22 +165,14 @@ def _unsure(text: str) -> Kind | None:
 # ---------------------------------------------------------------- between lines of a log
 def _unfenced(lines: list[str]) -> Iterator[Segment]:
     """Diffs first, since their lines may look like anything; then JSON documents and traces between them."""
-    bare = [line.rstrip("\n") for line in lines]
-    at = 0
     pending: list[str] = []
-    for piece in parse(bare):
-        size = len(piece.lines) if not isinstance(piece, Hunk) else 1 + len(piece.body)
-        own = lines[at : at + size]
-        at += size
-        if isinstance(piece, (Header, Hunk)):
-            pending += own
-            continue
+    for piece in parse("".join(lines)):
         if isinstance(piece, Loose):
             yield from _as_diff(pending)
             pending = []
-            yield from _loose(own)
+            yield from _loose(_LINES.findall(piece.text))
         else:
-            pending += own
+            pending.append(piece.text)
     yield from _as_diff(pending)
 
 
