@@ -153,18 +153,25 @@ class Flow:
             return Skip(part, "marks", "it is compressed already")
         kind = self._options.kind or ("image" if isinstance(part.block, Image) else detect(part.text).kind)
         part = replace(part, kind=kind)
-        transform = self._c.transform(kind)
-        if transform is None:
-            return Skip(part, "route", f"nothing compresses {kind}")
         context = self._context(candidate.query)
-        rewrite = transform(part, context)
+        by, rewrite = self._rewritten(part, context)
         if rewrite is not None and rewrite.left_out is None:
             rewrite = self._settled(part, rewrite, context)
         if rewrite is None:
-            return Skip(part, transform.name, "nothing to gain")
+            return Skip(part, by, "nothing to gain")
         if rewrite.left_out is not None and self._strength == "lossless":
-            return Skip(part, transform.name, "only lossless rewrites are allowed here")
-        return self._accepted(part, rewrite, transform.name)
+            return Skip(part, by, "only lossless rewrites are allowed here")
+        return self._accepted(part, rewrite, by)
+
+    def _rewritten(self, part: Part, context: Context) -> tuple[str, Rewrite | None]:
+        """The first rewrite that a transform for the part's kind has to offer, and whose it is."""
+        by = "route"
+        for transform in self._c.transforms(part.kind):
+            rewrite = transform(part, context)
+            if rewrite is not None:
+                return transform.name, rewrite
+            by = transform.name
+        return by, None
 
     def _context(self, query: str | None) -> Context:
         options = self._options
@@ -184,11 +191,10 @@ class Flow:
         """Parts inside parts, each by its own kind, a few levels deep."""
 
         def nested(text: str, *, kind: Kind | None = None, target_ratio: float | None = None) -> Rewrite | None:
-            transform = self._c.transform(kind or detect(text).kind) if depth else None
-            if transform is None:
+            if not depth:
                 return None
             inner = replace(outer, target_ratio=target_ratio, nested=self._nested(outer, depth - 1))
-            return transform(Part((0, 0), kind or detect(text).kind, Text(text), self._c.count(text)), inner)
+            return self._rewritten(Part((0, 0), kind or detect(text).kind, Text(text), self._c.count(text)), inner)[1]
 
         return nested
 
@@ -200,8 +206,7 @@ class Flow:
             if tokens < self._options.min_tokens:
                 return rewrite
             kind = self._options.kind or detect(text).kind
-            transform = self._c.transform(kind)
-            again = transform and transform(Part(part.at, kind, Text(text), tokens), context)
+            _, again = self._rewritten(Part(part.at, kind, Text(text), tokens), context)
             if not again or again.text == text or not self._cheaper(tokens, self._closed(again, _ANY_REF)):
                 return rewrite
             rewrite = again

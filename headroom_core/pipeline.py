@@ -17,7 +17,7 @@ from .options import Options
 from .outcome import Outcome
 from .tokens.text import Counter
 from .tokens.text import counter as counter_for
-from .transforms import transform_for
+from .transforms import mixed, transform_for
 from .types import Change, Kind, Message, Skip, Strength, Text, Transform
 
 if TYPE_CHECKING:
@@ -135,9 +135,18 @@ class Compressor:
         """Decisions already made, and when (monotonic seconds)."""
         return self._cache
 
-    def transform(self, kind: Kind) -> Transform | None:
-        """The transform for ``kind``: the caller's own, else the library's."""
-        return self._transforms.get(kind) or transform_for(kind)
+    def transforms(self, kind: Kind) -> list[Transform]:
+        """Whom to ask about a part of ``kind``, in order: the caller's own transform alone, else the library's.
+
+        Prose may hold fenced blocks of other kinds, so mixtures come first there; elsewhere they are what is left
+        where a text is not of the one kind that it looked like.
+        """
+        if kind in self._transforms:
+            return [self._transforms[kind]]
+        own = transform_for(kind)
+        if own is None or kind == "image":
+            return [own] if own else []
+        return [mixed(), own] if kind == "prose" else [own, mixed()]
 
     def guard(self, name: str, run: Callable[[], T]) -> T | str:
         """Run a piece of ours. A failure becomes its reason, or in strict mode an error: never the user's problem."""

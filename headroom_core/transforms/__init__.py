@@ -31,3 +31,11 @@ def transform_for(kind: Kind) -> Transform | None:
         return None
     made: Transform = getattr(import_module(f"{__name__}.{row[0]}"), row[1])()
     return made
+
+
+@cache
+def mixed() -> Transform:
+    """The transform for texts of several kinds: it asks the others for each segment."""
+    from headroom_core.transforms.mixed import Mixed
+
+    return Mixed()
