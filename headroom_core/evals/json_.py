@@ -55,10 +55,10 @@ def planted_table(seeds: int) -> str:
             groups[group + name].append((after, after / before, metrics.needle_recall(needles, out) or 0.0, ms))
     lines = ["| case | n | tokens | share | needles kept | ms |", "|---|--:|--:|--:|--:|--:|"]
     for group, found in groups.items():
-        tokens, share, kept, ms = zip(*found, strict=True)
+        counts, shares, recalls, times = zip(*found, strict=True)
         lines.append(
-            f"| {group} | {len(found)} | {statistics.median(tokens):,.0f} | {statistics.median(share):.1%} "
-            f"| {statistics.fmean(kept):.1%} | {statistics.median(ms):.1f} |"
+            f"| {group} | {len(found)} | {statistics.median(counts):,.0f} | {statistics.median(shares):.1%} "
+            f"| {statistics.fmean(recalls):.1%} | {statistics.median(times):.1f} |"
         )
     return "\n".join(lines)
 
