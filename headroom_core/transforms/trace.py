@@ -10,6 +10,7 @@ from typing import Final
 from headroom_core.types import Context, Part, Rewrite
 
 from ._asked import asked
+from .logs import Log
 
 # How a frame looks: language, the line itself. Each is tried at the start of a line.
 _FRAMES: Final = (
@@ -33,6 +34,8 @@ _FRAMES: Final = (
     ),
 )
 
+_GO_CALL: Final = re.compile(r"\S[^\n]{0,300}\)$|created by ")
+
 # What marks a frame as a library's, per language: parts of a path or prefixes of a qualified name.
 _LIBRARY_PATHS: Final = (
     "site-packages/", "dist-packages/", "/lib/python", "\\lib\\python", "<frozen ", "/usr/lib/", "importlib/_bootstrap",
@@ -49,7 +52,9 @@ _LIBRARY_NAMES: Final = (
     "core::", "std::", "alloc::", "tokio::", "<core::", "<alloc::", "<std::", "test::", "rust_begin_unwind", "__rust",
     "__libc", "_start", "main$", "futures", "hyper::", "serde",
 )  # fmt: skip
+_MOSTLY: Final = 0.25  # a text with a smaller share of frames is a log with a trace in it
 _EDGE: Final = 3  # frames at each end that stay where a trace has no own frame
+_NOTE: Final = 60  # frames of fewer characters stay: their note would be as long
 _SAME: Final = 2  # frames that may repeat before a recursion is counted
 
 
@@ -65,7 +70,7 @@ class _Frame:
 
 
 class Trace:
-    """Lossy only. A frame with a word of the question counts as an own frame."""
+    """Lossy only. A frame with a word of the question counts as an own frame; a log with few frames is read as a log."""
 
     name = "trace"
 
@@ -75,12 +80,13 @@ class Trace:
             return None
         lines = part.text.replace("\r\n", "\n").split("\n")
         frames = _frames(lines, _words(context.query))
-        if len(frames) < _EDGE:
-            return context.nested(part.text, kind="log", target_ratio=context.target_ratio)
+        if sum(frame.last - frame.first + 1 for frame in frames) < _MOSTLY * len(lines):
+            return Log()(part, context)
         kept, left = _shortened(lines, frames)
-        if not left:
-            return None
-        return Rewrite.of("\n".join(kept), left)
+        text = "\n".join(kept)
+        if context.target_ratio is not None and context.count(text) > 1.1 * context.target_ratio * part.tokens:
+            return Log()(part, context)
+        return Rewrite.of(text, left) if left else None
 
 
 def _words(query: str | None) -> tuple[str, ...]:
@@ -111,6 +117,8 @@ def _frame(lines: Sequence[str], at: int, words: Sequence[str]) -> _Frame | None
             continue
         where = match.group("path")
         first, last = at, at
+        if language == "go" and at and _GO_CALL.match(lines[at - 1][:1000]):
+            first = at - 1
         if language == "python":
             last = _python_end(lines, at)
         elif language == "rust" and last + 1 < len(lines) and re.match(r"\s+at \S", lines[last + 1][:400]):
@@ -144,7 +152,7 @@ def _shortened(lines: Sequence[str], frames: Sequence[_Frame]) -> tuple[list[str
     out: list[str] = []
     gone, own, at = 0, 0, 0
     for run in _runs(frames, keep):
-        if len(run) == 1:
+        if sum(len(line) for line in lines[run[0].first : run[-1].last + 1]) < _NOTE:
             continue
         out.extend(lines[at : run[0].first])
         indent = lines[run[0].first][: len(lines[run[0].first]) - len(lines[run[0].first].lstrip())]
@@ -167,7 +175,7 @@ def _described(run: Sequence[_Frame]) -> str:
     for frame in run:
         roots[_root(frame)] = roots.get(_root(frame), 0) + 1
     top = sorted(roots.items(), key=lambda item: -item[1])[:3]
-    return f"library frames ({', '.join(f'{name} ×{n}' if n > 1 else name for name, n in top)})"
+    return f"library frame{'s' if len(run) > 1 else ''} ({', '.join(f'{name} ×{n}' if n > 1 else name for name, n in top)})"
 
 
 def _root(frame: _Frame) -> str:
@@ -188,18 +196,16 @@ def _kept(lines: Sequence[str], frames: Sequence[_Frame]) -> list[bool]:
     keep = [frame.own for frame in frames]
     for group in _traces(frames):
         members = list(group)
-        keep[members[0]] = keep[members[-1]] = True
+        keep[members[0]] = True
         if not any(frames[k].own for k in members):
             for k in members[:_EDGE] + members[-_EDGE:]:
                 keep[k] = True
-        for a, b in zip(members[_SAME:], members, strict=False):
-            same = lines[frames[a].first].strip() == lines[frames[b].first].strip()
-            if (
-                same
-                and lines[frames[a - 1].first].strip() == lines[frames[max(b - 1, 0)].first].strip()
-                and a != members[-1]
-            ):
-                keep[a] = False
+        seen: dict[str, int] = {}
+        for k in members[:-1]:
+            text = lines[frames[k].first].strip()
+            seen[text] = seen.get(text, 0) + 1
+            if seen[text] > _SAME:  # recursion
+                keep[k] = False
     return keep
 
 
@@ -216,7 +222,7 @@ def _runs(frames: Sequence[_Frame], keep: Sequence[bool]) -> Iterator[list[_Fram
     """Neighbouring frames that go, two or more lines at a time."""
     run: list[_Frame] = []
     for frame, stays in zip(frames, keep, strict=True):
-        if run and (stays or frame.first - run[-1].last > (2 if frame.language == "go" else 1)):
+        if run and (stays or frame.first - run[-1].last > 1):
             yield run
             run = []
         if not stays:

@@ -12,6 +12,8 @@ from headroom_core.transforms._logs.lines import Lines
 
 F64 = NDArray[np.float64]
 
+_SURE = 0.5  # from this share on a log counts as a stream of events
+_FEW, _ERRORS = 15, 0.4  # so many kinds of errors in another log share this part of the value
 _TRACE_REACH = 30  # lines without a level after an error that belong to it
 _AROUND = 4  # lines on each side that tell which of several equal lines is shown
 _HOLE, _HOLE_TOKENS = 3, 20.0  # lines and tokens of a hole between shown lines that is shown too
@@ -42,11 +44,15 @@ def weigh(seen: Features, ranked: F64, asked: F64 | None) -> Evidence:
     ranked = np.where(seen.fold, 0.05 * ranked, ranked)
     value = (1 - service) * once(ranked / max(ranked.sum(), 1e-12), seen.exact)
     must = np.zeros(n, bool)
+    few = _few_errors(seen)
+    if len(few) and service < _SURE:
+        value *= 1 - _ERRORS
+        value[few] += _ERRORS / len(few)
     if service > 0:
         events = _events(seen)
         if events.sum() > 0:
             value += service * events / events.sum()
-            must |= (events >= 1) & (service > 0.5)
+            must |= (events >= 1) & (service > _SURE)
     if asked is not None and asked.sum() > 0:
         best = asked >= 0.6 * asked.max()
         value = 0.55 * value + 0.45 * asked / asked.sum()
@@ -64,6 +70,15 @@ def _service(seen: Features) -> float:
     return float(
         few * np.clip((leveled - 0.3) / 0.3, 0, 1) if leveled > 0.3 else 0.6 * np.clip((0.3 - kinds) / 0.2, 0, 1)
     )
+
+
+def _few_errors(seen: Features) -> NDArray[np.int64]:
+    """Outside of builds: the first line of each kind at error level, where these kinds are few."""
+    if seen.structure[:, 0].any():
+        return np.zeros(0, np.int64)
+    rows = np.flatnonzero(seen.level == 3)
+    first = rows[np.unique(seen.template[rows], return_index=True)[1]]
+    return np.sort(first) if len(first) <= _FEW and len(rows) <= 0.05 * len(seen.line) else first[:0]
 
 
 def _events(seen: Features) -> F64:
