@@ -49,6 +49,7 @@ class Passages:
         base = compressor or Compressor()
         self._compressor = base.with_options(
             strength="lossy",
+            roles=("tool",),
             min_tokens=base.options.min_tokens if compressor else 0,
             target_ratio=target_ratio or base.options.target_ratio,
             max_risk=max_risk or base.options.max_risk,

@@ -32,8 +32,8 @@ class HeadroomChatModel(DelegatingChatModel):
     """A chat model that compresses what it sends.
 
     ``inner`` is any chat model. ``retrieval`` says who answers when the model asks for an original: ``"auto"``, this
-    wrapper does (in calls that force a tool or a structured output nothing can be asked for, so those are compressed
-    without loss only); ``"caller"``, the caller binds ``retrieve_tool()`` and runs it; ``"off"``, nobody, so only
+    wrapper does, unless the caller binds ``retrieve_tool()`` (in calls that force a tool or a structured output nothing
+    can be asked for, so those are compressed without loss only); ``"caller"``, the caller binds ``retrieve_tool()`` and runs it; ``"off"``, nobody, so only
     lossless forms go out. ``namespace`` says whose originals these are; without one the compressor's own decides,
     then the ``thread_id`` of the config. ``max_rounds`` bounds how often one call may go back for originals.
     """
@@ -203,8 +203,9 @@ class HeadroomChatModel(DelegatingChatModel):
         built_with = getattr(self.inner, "model_kwargs", None) or {}
         if self.retrieval == "off" or not can_mark(self.compressor) or restricted({**built_with, **kwargs}):
             return False, None
-        if self.retrieval == "caller":
-            return any(tool_name(tool) == TOOL_NAME for tool in kwargs.get("tools") or ()), None
+        bound = any(tool_name(tool) == TOOL_NAME for tool in kwargs.get("tools") or ())
+        if bound or self.retrieval == "caller":
+            return bound, None  # who binds the tool runs it
         single = (kwargs.get("n") or getattr(self.inner, "n", None) or 1) == 1
         offer = self._offered() if single else {}
         return bool(offer), offer or None
@@ -288,8 +289,6 @@ def _with_offer(arguments: dict[str, Any], offer: Mapping[str, Any]) -> dict[str
     tools = arguments.get("tools")
     if not tools:
         return {**offer, **{key: value for key, value in arguments.items() if key != "tools"}}
-    if any(tool_name(tool) == TOOL_NAME for tool in tools):
-        return arguments
     return {**arguments, "tools": [*offer["tools"], *tools]}
 
 

@@ -16,7 +16,6 @@ from langchain_core.runnables.config import run_in_executor
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from typing_extensions import Self
 
-from headroom_core.errors import InvalidInput
 from headroom_core.pipeline import Compressor
 from headroom_integrations._passages import Passage, Passages
 
@@ -113,13 +112,6 @@ class HeadroomRetriever(BaseRetriever):
 
     base: RetrieverLike
     document_compressor: BaseDocumentCompressor = Field(default_factory=HeadroomDocumentCompressor)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _named(cls, values: Any) -> Any:
-        if isinstance(values, dict) and "base" not in values:
-            raise InvalidInput("HeadroomRetriever needs the retriever that it stands around: HeadroomRetriever(base=…)")
-        return values
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any

@@ -33,7 +33,13 @@ from headroom_integrations._bridge import EVENT, Note, add_notes, can_mark
 from headroom_integrations.langchain.binding import tool_name
 from headroom_integrations.langchain.messages import annotated, note_of
 from headroom_integrations.langchain.policy import Rules, ToolPolicy
-from headroom_integrations.langchain.retrieve import HeadroomRetrieveTool, Namespace, retrieve_tool, settled_namespace
+from headroom_integrations.langchain.retrieve import (
+    HeadroomRetrieveTool,
+    Namespace,
+    retrieve_tool,
+    settled_namespace,
+    thread_of,
+)
 
 ToolResult = ToolMessage | Command[Any]
 Response = ModelResponse[Any] | AIMessage | ExtendedModelResponse[Any]
@@ -115,11 +121,10 @@ class HeadroomMiddleware(AgentMiddleware[HeadroomState, Any, Any]):
         if not self._persist or request.tool_call["name"] == TOOL_NAME:
             return result
         messages = _messages(request.state)
-        config = getattr(request.runtime, "config", None) or ensure_config()
         arrival = _Arrival(
             asked=[message for message in messages if isinstance(message, HumanMessage)],
             tool=request.tool_call["name"],
-            namespace=self._space(config),
+            namespace=self._space(request.runtime),
             rules=self._rules.fitted(*_answered_by(messages)),
         )
         return self._compressed_result(result, arrival)
@@ -189,7 +194,7 @@ class HeadroomMiddleware(AgentMiddleware[HeadroomState, Any, Any]):
     def _leaving(self, request: ModelRequest[Any], rules: Rules) -> tuple[ModelRequest[Any], Note]:
         tools = self._with_tool(request.tools)
         callable_now = _free(request.tool_choice)
-        namespace = self._space(ensure_config())
+        namespace = self._space(request.runtime)
         rules = rules.fitted(*_asked_of(request.model))
         messages, sums = rules.apply(request.messages, namespace=namespace, marks=self._marks and callable_now)
         sums = add_notes({"requests": 1}, sums, _persisted(request.messages))
@@ -216,8 +221,17 @@ class HeadroomMiddleware(AgentMiddleware[HeadroomState, Any, Any]):
             return tools
         return [self.retrieve_tool, *(tool for tool in tools if tool_name(tool) != TOOL_NAME)]
 
-    def _space(self, config: RunnableConfig) -> str:
-        return settled_namespace(self._rules.compressor, self._namespace, config)
+    def _space(self, runtime: Any) -> str:
+        return settled_namespace(self._rules.compressor, self._namespace, _config_of(runtime))
+
+
+def _config_of(runtime: Any) -> RunnableConfig:
+    """The config of this run. In async nodes of Python 3.10 only the runtime still knows the thread."""
+    config: RunnableConfig = getattr(runtime, "config", None) or ensure_config()
+    thread = getattr(getattr(runtime, "execution_info", None), "thread_id", None)
+    if thread and not thread_of(config):
+        return {**config, "configurable": {**(config.get("configurable") or {}), "thread_id": thread}}
+    return config
 
 
 def _inside_a_run() -> bool:

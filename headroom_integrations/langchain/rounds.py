@@ -168,7 +168,7 @@ class Told:
         self._break = bool(self._text.strip())
 
     def out(self, chunk: ChatGenerationChunk, note: Note, *, texts_only: bool = False) -> ChatGenerationChunk:
-        """The chunk as the caller gets it; the very same object where nothing has to change."""
+        """The chunk as the caller gets it."""
         message = chunk.message
         update: dict[str, Any] = {}
         content = message.content
@@ -193,9 +193,8 @@ class Told:
         self._keys |= {*message.response_metadata, *(chunk.generation_info or {})}
         self._text = (self._text + message.text)[-100:]
         self._next_index = max(self._next_index, *(index + 1 for index in _indices(content, message)), 0)
-        if not update and info is chunk.generation_info:
-            return chunk
-        return ChatGenerationChunk(message=message.model_copy(update=update), generation_info=info)
+        # A new chunk, always: LangChain puts the standard form into the chunk that it gets, and we need ours as it came.
+        return ChatGenerationChunk(message=message.model_copy(update=update) if update else message, generation_info=info)
 
     def interlude(self, held: BaseMessage, change: Note) -> ChatGenerationChunk:
         """Between two rounds: the usage of the first, and the retrievals that it made."""

@@ -582,3 +582,102 @@ def test_audit_mode_sends_what_came(server: Loopback) -> None:
     assert json.dumps(TEXT)[1:-1] in sent_text(server)
     assert out.response_metadata["headroom"]["saved"] == 0
     assert out.response_metadata["headroom"]["audited_saving"] > 1000
+
+
+# ---------------------------------------------------------------------- in agents
+def test_in_an_agent(server: Loopback) -> None:
+    """create_agent takes the wrapper as its model: it answers retrievals itself, the agent sees its own tools only."""
+    from langchain.agents import create_agent
+
+    server.script = [Reply(calls=[("users", {"page": 1})]), wants(rows="77"), Reply("done")]
+    agent = create_agent(HeadroomChatModel(inner=client(server), compressor=make_compressor()), [users])
+    messages = agent.invoke({"messages": [HumanMessage("q")]}, {"configurable": {"thread_id": "t"}})["messages"]
+    assert [m.type for m in messages] == ["human", "ai", "tool", "ai"]
+    assert messages[-1].text == "done"
+    assert messages[2].content == TEXT
+
+
+def test_with_the_middleware_the_agent_runs_the_tool(server: Loopback) -> None:
+    """Where somebody else binds the tool, its calls are theirs: the retrieval stands in the agent's own messages."""
+    from langchain.agents import create_agent
+
+    from headroom_integrations.langchain import HeadroomMiddleware
+
+    compressor = make_compressor()
+    server.script = [Reply(calls=[("users", {"page": 1})]), wants(rows="77"), Reply("done")]
+    model = HeadroomChatModel(inner=client(server), compressor=compressor)
+    agent = create_agent(model, [users], middleware=[HeadroomMiddleware(compressor)])
+    messages = agent.invoke({"messages": [HumanMessage("q")]}, {"configurable": {"thread_id": "t"}})["messages"]
+    assert [m.type for m in messages] == ["human", "ai", "tool", "ai", "tool", "ai"]
+    assert '"id": 77' in messages[4].content
+    assert len(server.bodies) == 3
+
+
+@pytest.mark.parametrize("strategy", ["tool", "provider"])
+def test_agents_with_a_response_format(strategy: str, server: Loopback) -> None:
+    """Both ways of structured output in agents work with the middleware, and the tool can still be called."""
+    from langchain.agents import create_agent
+    from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
+
+    from headroom_integrations.langchain import HeadroomMiddleware
+
+    form: Any = ToolStrategy(Joke) if strategy == "tool" else ProviderStrategy(Joke)
+    last = (
+        Reply(calls=[("Joke", {"setup": "a", "punchline": "b"})])
+        if strategy == "tool"
+        else Reply('{"setup": "a", "punchline": "b"}')
+    )
+    server.script = [Reply(calls=[("users", {"page": 1})]), wants(rows="77"), last]
+    agent = create_agent(
+        client(server), [users], middleware=[HeadroomMiddleware(make_compressor())], response_format=form
+    )
+    state = agent.invoke({"messages": [HumanMessage("q")]})
+    assert state["structured_response"] == Joke(setup="a", punchline="b")
+    assert '"id": 77' in state["messages"][4].content
+    assert "118 of 120" in state["messages"][2].content
+
+
+def test_a_configurable_model() -> None:
+    """init_chat_model's configurable model is no chat model: the wrapper says so, the middleware takes it."""
+    from langchain.agents import create_agent
+    from langchain.chat_models import init_chat_model
+
+    from headroom_integrations.langchain import HeadroomMiddleware
+
+    server = OpenAIServer()
+    model = init_chat_model(
+        "openai:gpt-4o", configurable_fields=("temperature",), api_key="k", base_url=server.base_url
+    )
+    with pytest.raises(ValueError, match="HeadroomMiddleware"):
+        HeadroomChatModel(inner=model)
+    server.script = [Reply(calls=[("users", {"page": 1})]), Reply("done")]
+    state = create_agent(model, [users], middleware=[HeadroomMiddleware(make_compressor())]).invoke(
+        {"messages": [HumanMessage("q")]}
+    )
+    assert "118 of 120" in state["messages"][2].content
+    server.close()
+
+
+def test_traces_see_the_originals(server: Loopback) -> None:
+    """on_chat_model_start hears what the caller said; what was saved stands on the answer."""
+    heard: list[Any] = []
+
+    class Hears(BaseCallbackHandler):
+        def on_chat_model_start(self, serialized: Any, messages: Any, **kwargs: Any) -> None:
+            heard.append(messages[0][2].content)
+
+    HeadroomChatModel(inner=client(server), compressor=make_compressor()).invoke(
+        conversation(), {"callbacks": [Hears()]}
+    )
+    assert heard == [TEXT]
+
+
+@pytest.mark.parametrize("path", ["invoke", "stream", "astream"])
+def test_retrievals_with_v1_output(path: str, server: Loopback) -> None:
+    """In the standard block form too, both rounds merge into one message of text blocks."""
+    server.script = [wants(query="user 77"), Reply("It is user 77.")]
+    model = HeadroomChatModel(inner=client(server, output_version="v1"), compressor=make_compressor())
+    out = PATHS[path](model, conversation(), {})
+    assert out.text.endswith("It is user 77.")
+    assert {block["type"] for block in out.content} == {"text"}
+    assert out.tool_calls == []

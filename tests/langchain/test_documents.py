@@ -1,0 +1,152 @@
+"""Documents: cut under a budget, with all that belongs to them, and each original at hand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from langchain_classic.retrievers import ContextualCompressionRetriever
+from langchain_classic.retrievers.document_compressors import DocumentCompressorPipeline
+from langchain_core.documents import Document
+from langchain_core.embeddings import DeterministicFakeEmbedding
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.vectorstores import InMemoryVectorStore
+
+from headroom_core import Compressor, open_originals
+from headroom_core.types import Context, Part, Rewrite
+from headroom_integrations.langchain import (
+    HeadroomDocumentCompressor,
+    HeadroomDocumentTransformer,
+    HeadroomRetriever,
+    retrieve_tool,
+)
+from tests.langchain.conftest import ROWS, TEXT, make_compressor
+
+QUERY = "What is the status of user 77?"
+
+
+def documents() -> list[Document]:
+    return [
+        Document(TEXT, id="a", metadata={"source": "a.json", "score": 0.9, "start_index": 120}),
+        Document("short and plain", id="b", metadata={"source": "b.txt"}),
+        Document(TEXT.replace("user", "guest"), id="c", metadata={"source": "c.json", "relevance_score": 0.5}),
+    ]
+
+
+def cut(**options: Any) -> HeadroomDocumentCompressor:
+    return HeadroomDocumentCompressor(compressor=make_compressor(), **options)
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_everything_that_belongs_to_a_document_stays(way: str) -> None:
+    """Ids, metadata, scores and offsets stay; the text carries no marker; unchanged documents are the same objects."""
+    found = documents()
+    before = [document.model_dump() for document in found]
+    compressor = cut()
+    out = (
+        compressor.compress_documents(found, QUERY)
+        if way == "sync"
+        else asyncio.run(compressor.acompress_documents(found, QUERY))
+    )
+    assert [d.id for d in out] == ["a", "b", "c"]
+    assert out[1] is found[1]
+    for old, new in ((found[0], out[0]), (found[2], out[2])):
+        assert {k: v for k, v in new.metadata.items() if k != "headroom"} == old.metadata
+        assert len(new.page_content) < len(old.page_content) / 10
+        assert "left out" not in new.page_content
+        assert "hr_" not in new.page_content
+        assert new.metadata["headroom"]["tokens"] < new.metadata["headroom"]["original_tokens"] / 10
+    assert [document.model_dump() for document in found] == before
+
+
+def test_originals_come_back() -> None:
+    """The reference in the metadata gives the original, byte for byte and by rows."""
+    compressor = make_compressor()
+    out = HeadroomDocumentCompressor(compressor=compressor, namespace="n").compress_documents(documents(), QUERY)
+    ref = out[0].metadata["headroom"]["ref"]
+    assert compressor.originals.get(ref, namespace="n").decode() == TEXT
+    assert '"user 77"' in retrieve_tool(compressor, namespace="n").invoke({"ref": ref, "rows": "77"})
+
+
+class Wanted:
+    """Keeps documents that answer the query, and drops the others to nothing."""
+
+    name = "wanted"
+
+    def __call__(self, part: Part, context: Context, /) -> Rewrite | None:
+        return Rewrite.of("" if "guest" in part.text else part.text[:50], "the rest")
+
+
+def test_dropped_documents_can_be_called_back() -> None:
+    """A document of which nothing is left is listed, with its reference, on the last one that stays."""
+    compressor = make_compressor(Wanted())
+    out = HeadroomDocumentCompressor(compressor=compressor, namespace="n").compress_documents(documents(), QUERY)
+    assert [d.id for d in out] == ["a", "b"]
+    (dropped,) = out[-1].metadata["headroom"]["dropped"]
+    assert dropped["id"] == "c"
+    assert dropped["metadata"]["source"] == "c.json"
+    assert compressor.originals.get(dropped["ref"], namespace="n").decode() == TEXT.replace("user", "guest")
+
+
+def test_one_budget_at_a_time() -> None:
+    """Two budgets would contradict each other; a typo is no option."""
+    with pytest.raises(ValueError, match="Give one of"):
+        cut(target_ratio=0.5, token_budget=100)
+    with pytest.raises(ValueError, match="token_budget is 0"):
+        cut(token_budget=0)
+    with pytest.raises(ValueError, match="ratio"):
+        HeadroomDocumentCompressor(ratio=0.5)
+
+
+def test_a_token_budget_is_kept() -> None:
+    """Real rows under a budget over all documents; what fits already stays as it is."""
+    compressor = Compressor(originals=open_originals("memory://"))
+    found = [Document(json.dumps(ROWS).replace("user", name)) for name in ("user", "guest", "host")]
+    out = HeadroomDocumentCompressor(compressor=compressor, token_budget=1500).compress_documents(found, QUERY)
+    assert sum(compressor.count(d.page_content) for d in out) <= 1500
+    assert any("77" in d.page_content for d in out)
+    same = HeadroomDocumentCompressor(compressor=compressor, token_budget=10**6).compress_documents(found, QUERY)
+    assert all(new is old for new, old in zip(same, found, strict=True))
+
+
+def test_documents_do_not_refer_to_each_other() -> None:
+    """The same text twice is cut twice: a document must stand by itself."""
+    out = cut().compress_documents([Document(TEXT), Document(TEXT)], QUERY)
+    assert out[0].page_content == out[1].page_content
+
+
+class Finds(BaseRetriever):
+    """Finds the documents above."""
+
+    def _get_relevant_documents(self, query: str, **kwargs: Any) -> list[Document]:
+        return documents()
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_the_retriever_in_one_line(way: str) -> None:
+    """HeadroomRetriever(base=…) is all that a chain needs; LangChain's own composition works alike."""
+    ours = HeadroomRetriever(base=Finds(), document_compressor=cut())
+    theirs = ContextualCompressionRetriever(
+        base_retriever=Finds(), base_compressor=DocumentCompressorPipeline(transformers=[cut()])
+    )
+    for retriever in (ours, theirs):
+        out = retriever.invoke(QUERY) if way == "sync" else asyncio.run(retriever.ainvoke(QUERY))
+        assert [d.id for d in out] == ["a", "b", "c"]
+        assert len(out[0].page_content) < len(TEXT) / 10
+
+
+def test_ingestion() -> None:
+    """What is embedded and stored is smaller, without a query; ids and metadata stay; nothing is dropped."""
+    compressor = make_compressor(Wanted())
+    transformer = HeadroomDocumentTransformer(compressor, namespace="n")
+    small = transformer.transform_documents(documents())
+    assert [d.id for d in small] == ["a", "b", "c"]
+    assert len(small[0].page_content) <= 50
+    assert [d.page_content for d in asyncio.run(transformer.atransform_documents(documents()))] == [
+        d.page_content for d in small
+    ]
+    store = InMemoryVectorStore(DeterministicFakeEmbedding(size=8))
+    store.add_documents(list(small))
+    assert store.similarity_search("user", k=1)[0].metadata["source"]
