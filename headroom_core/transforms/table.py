@@ -7,6 +7,7 @@ from headroom_core.transforms._json.columns import Column, Columns
 from headroom_core.transforms._json.pick import pick
 from headroom_core.transforms._json.say import rows_left
 from headroom_core.transforms._json.values import Number, Value
+from headroom_core.transforms._table import padding
 from headroom_core.transforms._table.read import Grid, number, read
 from headroom_core.types import Context, Part, Rewrite
 
@@ -23,30 +24,32 @@ class Table:
     name = "table"
 
     def __call__(self, part: Part, context: Context, /) -> Rewrite | None:
-        """The rows that matter; None where the text is no table, or a small one."""
-        if context.strength == "lossless" or len(part.text) > _MAX_CHARS:
+        """The rows that matter; of small tables, and where loss is not allowed, all rows without padding."""
+        if len(part.text) > _MAX_CHARS:
             return None
-        if part.tokens <= _SMALL and context.target_ratio is None:
-            return None
-        grid = read(part.text)
-        if grid is None:
-            return None
-        wanted = asked(context.query)
-        columns = Columns([Column((name or f"column {i + 1}",), _values(grid, i)) for i, name in enumerate(grid.names)])
-        records: list[Value] = [
-            dict(zip(grid.names, row, strict=True)) for row in zip(*[c.values for c in columns.columns], strict=True)
-        ]
-        per_char = context.count(part.text[:20_000]) / max(1, len(part.text[:20_000]))
-        fixed = sum(len(line) + 1 for line in (*grid.tight_head, *grid.tail)) * per_char
-        budget = (
-            context.target_ratio * part.tokens
-            if context.target_ratio
-            else min(max(_SHARE * part.tokens, _LEAST), _MOST)
-        )
-        picked = pick(
-            records, columns, wanted, lambda row: (len(grid.tight[row]) + 1) * per_char, max(budget - fixed, 80)
-        )
-        return _rewrite(grid, columns, sorted({*picked.rows, *_extremes(columns, wanted)}), wanted)
+        small = part.tokens <= _SMALL and context.target_ratio is None
+        grid = None if small or context.strength == "lossless" else read(part.text)
+        found = _selected(grid, part, context) if grid is not None else None
+        if found is not None:
+            return found
+        short = padding.encode(part.text)
+        return Rewrite.of(short) if short is not None else None
+
+
+def _selected(grid: Grid, part: Part, context: Context) -> Rewrite | None:
+    """The header and the rows that matter, within a budget of tokens."""
+    wanted = asked(context.query)
+    columns = Columns([Column((name or f"column {i + 1}",), _values(grid, i)) for i, name in enumerate(grid.names)])
+    records: list[Value] = [
+        dict(zip(grid.names, row, strict=True)) for row in zip(*[c.values for c in columns.columns], strict=True)
+    ]
+    per_char = context.count(part.text[:20_000]) / max(1, len(part.text[:20_000]))
+    fixed = sum(len(line) + 1 for line in (*grid.tight_head, *grid.tail)) * per_char
+    budget = (
+        context.target_ratio * part.tokens if context.target_ratio else min(max(_SHARE * part.tokens, _LEAST), _MOST)
+    )
+    picked = pick(records, columns, wanted, lambda row: (len(grid.tight[row]) + 1) * per_char, max(budget - fixed, 80))
+    return _rewrite(grid, columns, sorted({*picked.rows, *_extremes(columns, wanted)}), wanted)
 
 
 def _values(grid: Grid, at: int) -> list[Value]:

@@ -8,7 +8,10 @@ import random
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from headroom_core.transforms._table.padding import decode, encode
 from headroom_core.transforms._table.read import read
 from headroom_core.transforms.table import Table
 from headroom_core.types import Context, Part, Rewrite, Strength, Text
@@ -137,10 +140,54 @@ def test_columns_without_a_header_get_numbers() -> None:
     assert len(grid.rows) == 400
 
 
-def test_small_tables_and_lossless_are_left() -> None:
+def test_small_tables_and_lossless_keep_every_row() -> None:
     """Nothing is dropped from a small table, nor where loss is not allowed."""
     assert rewrite("a,b\n" + "1,2\n" * 20) is None
     assert rewrite(LAYOUTS["csv"], strength="lossless") is None
+
+
+PADDED = {
+    "psql": " id | name  |  note  \n----+-------+--------\n  1 | alpha | x\n  2 | be    | longer\n 10 |       | \n(3 rows)\n",
+    "mysql": "+----+-------+\n| id | name  |\n+----+-------+\n|  1 | alpha |\n| 10 | b     |\n+----+-------+\n2 rows in set\n",
+    "markdown": "Title\n\n| id  | name  |\n| --- | :---: |\n| 1   | alpha |\n| 10  | b     |\n\nWords behind.\n",
+    "compact markdown": "| id | name  |\n|----|-------|\n| 1  | alpha |\n",
+}
+
+
+@pytest.mark.parametrize("layout", PADDED)
+def test_padding_goes_without_loss(layout: str) -> None:
+    """The padding of real layouts goes and comes back, and there is nothing more to take the second time."""
+    text = PADDED[layout]
+    result = rewrite(text, strength="lossless")
+    assert result is not None
+    assert result.left_out is None
+    assert len(result.text) < len(text)
+    assert decode(result.text) == text
+    assert rewrite(result.text, strength="lossless") is None
+
+
+@given(
+    st.lists(st.lists(st.text("ab1.-|: \\é", max_size=6), min_size=3, max_size=3), min_size=1, max_size=5),
+    st.sampled_from(["mysql", "markdown", "psql"]),
+)
+def test_whatever_the_cells_padding_comes_back(cells: list[list[str]], layout: str) -> None:
+    """Odd cells are either encoded so that decoding gives them back, or left."""
+    table = [["one", "two", "x"], *cells]
+    widths = [max(len(row[i]) for row in table) for i in range(3)]
+    open_, close = ("", "") if layout == "psql" else ("|", "|")
+    lines = [
+        open_ + "|".join(f" {cell.ljust(width)} " for cell, width in zip(row, widths, strict=True)) + close
+        for row in table
+    ]
+    cross = {"mysql": "+", "markdown": "|", "psql": "+"}[layout]
+    edge = "" if layout == "psql" else cross
+    rule = edge + cross.join("-" * (width + 2) for width in widths) + edge
+    lines = [*([rule] if layout == "mysql" else []), lines[0], rule, *lines[1:]]
+    text = "\n".join(lines)
+    short = encode(text)
+    if short is not None:
+        assert decode(short) == text
+        assert encode(short) is None
 
 
 def test_text_around_a_table_stays() -> None:
