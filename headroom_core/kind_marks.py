@@ -120,6 +120,7 @@ FEATURES = (*_MARKS, "few")
 _FOLDED = re.compile(r"\S+[/\\:]\{[^{}]*\}?$|\S+/:(?: \d+ \S.*)?$")
 _RARE: dict[str, Callable[[str], object]] = {
     "folded": _FOLDED.match,
+    "grouped": lambda line: line[0] in ":-" and line != "--",  # our own grouped form of hits without numbers
     "ci": _CI.match,
     "web_head": _WEB_HEAD.match,
     "web_address": _WEB_ADDRESS.match,

@@ -65,9 +65,15 @@ def _from_line(piece: str) -> str:
 _JSON_START = re.compile(r"\s*(?:\{\s*(?:\"|\})|\[\s*(?:[\[{\"\]]|-?\d+(?:\.\d+)?\s*[,\]]|true\b|false\b|null\b))")
 
 
+# Our own short forms: a table under its header, and objects whose keys stand without quotes.
+_JSON_SHORT = re.compile(r"\[\d+\]\{[^\n]{1,1990}|\{[A-Za-z_$][\w.$-]{0,80}:[^\s:/][^;\n]*,[\w.$-]+[:=,]")
+
+
 def _json(text: str) -> Detected | None:
     """JSON by its first and last characters and the look of its beginning; whole parsing is the transform's work."""
     head = text[:2000]
+    if _JSON_SHORT.match(head):
+        return Detected("json", 0.95)
     if not _JSON_START.match(head):
         return _json_after_text(text)
     tail = text[-2000:].rstrip()
@@ -152,7 +158,14 @@ def _tree(lines: list[str], votes: Votes, text: str) -> Detected | None:
         and votes["yaml"] < 0.9
     ):
         return Detected("tree", 0.93)
+    if lines[0].startswith(_DRAWN):
+        return Detected("tree", 0.97)
+    if votes["folded"] >= 0.2 and votes["folded"] + votes["bare"] + votes["name"] + votes["indented"] >= 0.9:
+        return Detected("tree", 0.95)
     return None
+
+
+_DRAWN = ("tree ├──", "tree |--", "tree +--")  # the first line of our own short form of a drawn tree
 
 
 def _search(lines: list[str], votes: Votes, text: str) -> Detected | None:
@@ -161,11 +174,13 @@ def _search(lines: list[str], votes: Votes, text: str) -> Detected | None:
         return Detected("search", 0.98 if votes["hit"] + separators >= 0.9 else 0.9)
     if (
         votes["heading"]
-        and votes["number"] + votes["heading"] + separators >= 0.9
-        and votes["number"] >= 0.4
+        and votes["number"] + votes["heading"] + votes["hit"] + separators >= 0.9
+        and votes["number"] + votes["hit"] >= 0.4
         and votes["stamp"] < 0.3
     ):
         return Detected("search", 0.95)
+    if votes["heading"] and votes["grouped"] >= 0.4 and votes["grouped"] + votes["heading"] + separators >= 0.9:
+        return Detected("search", 0.9)
     return None
 
 

@@ -31,8 +31,8 @@ _FLOOR: Final = 0.3  # of the best score; hits below it answer something else
 class SearchOptions:
     """``share`` of the tokens to keep, within ``least`` and ``most`` tokens; ``widest`` characters of one hit."""
 
-    share: float = 0.06
-    least: int = 150
+    share: float = 0.07
+    least: int = 180
     most: int = 2400
     widest: int = 400
 

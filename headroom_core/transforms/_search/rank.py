@@ -32,6 +32,8 @@ _DIGITS = re.compile(r"\d+")
 _NOTE = re.compile(r"\b(?:TODO|FIXME|XXX|HACK|BUG|SECURITY|DEPRECATED|WARNING|UNSAFE)\b")
 _IN_PATH = 0.6
 _NEAR = 28
+_MANY = 12
+_EVERYWHERE = 0.85
 
 
 @dataclass(slots=True)
@@ -120,7 +122,10 @@ class _Joined:
         """Text index -> offset in all texts of the first place where the term begins a word or a part of a name."""
         found: dict[int, int] = {}
         text, lowered = self.text, self.lowered
+        count = len(self.starts)
         for form in term.forms:
+            if count >= _MANY and lowered.count(form) >= _EVERYWHERE * count:
+                continue  # what stands in nearly every hit tells none apart
             at = lowered.find(form)
             while at >= 0:
                 step = at + 1
