@@ -17,7 +17,22 @@ from .kinds import detect
 from .outcome import Outcome
 from .parts import Candidate, beside, candidates
 from .repeats import Repeats
-from .types import Block, Bytes, Change, Context, Image, Kind, Message, Nested, Part, Rewrite, Skip, Strength, Text
+from .types import (
+    Block,
+    Bytes,
+    Change,
+    Context,
+    Image,
+    Kind,
+    Message,
+    Nested,
+    Opaque,
+    Part,
+    Rewrite,
+    Skip,
+    Strength,
+    Text,
+)
 
 if TYPE_CHECKING:
     from .options import Options
@@ -52,10 +67,12 @@ class Flow:
         skipped: list[Skip] = []
         after: dict[int, list[Sequence[Block]]] = {}
         seen: set[tuple[int, int]] = set()
-        repeats = Repeats()
+        repeats, trail = Repeats(), b""
         for candidate in candidates(messages, self._options.roles, query):
             seen.add(candidate.at)
-            verdict = self._shorter(self._verdict(candidate), candidate, repeats)
+            key = self._key_of(candidate)
+            verdict = self._shorter(self._verdict(candidate, key), candidate, repeats, digest(trail, key))
+            trail = digest(trail, key)
             if isinstance(verdict, Skip):
                 skipped.append(verdict)
                 _log.debug("unchanged at %s: %s", candidate.at, verdict.reason)
@@ -74,23 +91,28 @@ class Flow:
         audited = self._options.mode == "audit"
         return Outcome(out, tuple(changes), tuple(skipped), lambda: sum(map(self._tokens, rest)), audited)
 
-    def _verdict(self, candidate: Candidate) -> Change | Skip:
-        """The decision for one block, from memory where it was made before."""
+    def _key_of(self, candidate: Candidate) -> bytes:
+        """Under which a decision about this block is remembered: everything that it depends on."""
         block = candidate.block
-        if isinstance(block, Text):
-            content: str | bytes = block.text
-        else:
-            content = getattr(block.source, "data", b"") or repr(block.source)
+        content = block.text if isinstance(block, Text) else getattr(block.source, "data", b"") or repr(block.source)
         about = (candidate.query, block.protected, block.tool, getattr(block, "detail", None), *candidate.beside)
-        key = digest(self._key, content, *about, candidate.marked if candidate.beside else None)
+        return digest(self._key, content, *about, candidate.marked if candidate.beside else None)
+
+    def _verdict(self, candidate: Candidate, key: bytes) -> Change | Skip:
+        """The decision for one block, from memory where it was made before."""
         known = self._recalled(key)
         if known is None:
             known = self._decide(candidate)
-            size = len(content) + sum(
-                len(b.text) for b in getattr(known, "rewrite", _NOTHING).blocks if isinstance(b, Text)
-            )
-            self._c.cache.put(key, (known, time.monotonic()), size + 500)
-        return replace(known, part=replace(known.part, at=candidate.at, block=block))
+            self._remember(key, known)
+        return replace(known, part=replace(known.part, at=candidate.at, block=candidate.block))
+
+    def _remember(self, key: bytes, verdict: Change | Skip) -> None:
+        blocks: list[Block] = [verdict.part.block, *(verdict.rewrite.blocks if isinstance(verdict, Change) else ())]
+        self._c.cache.put(
+            key,
+            (verdict, time.monotonic()),
+            sum(len(_payload(b) or b"") for b in blocks if not isinstance(b, Opaque)) + 500,
+        )
 
     def _recalled(self, key: bytes) -> Change | Skip | None:
         """A decision made before. Once an hour its original's life is renewed, so that no marker outlives it."""
@@ -99,26 +121,27 @@ class Flow:
             done = self._c.guard("store", lambda: self._kept(known.part, known.rewrite))
             if isinstance(done, str):
                 return Skip(known.part, "store", done)
-            self._c.cache.put(key, (known, time.monotonic()), len(known.part.text) + len(known.rewrite.text) + 500)
+            self._remember(key, known)
         return known
 
-    def _shorter(self, verdict: Change | Skip, candidate: Candidate, repeats: Repeats) -> Change | Skip:
-        """The verdict, or a reference to an earlier output where that is shorter."""
-        block, small = candidate.block, verdict.part.tokens < self._options.min_tokens
+    def _shorter(self, verdict: Change | Skip, candidate: Candidate, repeats: Repeats, key: bytes) -> Change | Skip:
+        """The verdict, or a reference to an earlier output where that is shorter. ``key`` covers all that came before."""
+        block, part = candidate.block, verdict.part
+        small = part.tokens < self._options.min_tokens
         if not isinstance(block, Text) or block.protected or small or self._strength == "lossless":
             return verdict
-        rewrite = None if verdict.by == "marks" else repeats.rewrite(block.text, candidate.query)
-        repeats.add(block.text, block.tool, candidate.query, whole=isinstance(verdict, Skip))
-        if rewrite is None:
-            return verdict
-        key = digest(self._key, "repeat", block.text, rewrite.text)
         known = self._recalled(key)
         if known is None:
-            done = self._c.guard("repeats", lambda: self._accepted(verdict.part, rewrite, "repeats"))
-            known = Skip(verdict.part, "guard", done) if isinstance(done, str) else done
-            self._c.cache.put(key, (known, time.monotonic()), len(block.text) + len(rewrite.text) + 500)
+            rewrite = None if verdict.by == "marks" else repeats.rewrite(block.text, candidate.query)
+            known = self._repeated(part, rewrite) if rewrite else Skip(part, "repeats", "nothing like it came before")
+            self._remember(key, known)
+        repeats.add(block.text, block.tool, candidate.query, whole=isinstance(verdict, Skip))
         shorter = isinstance(known, Change) and (isinstance(verdict, Skip) or known.tokens < verdict.tokens)
-        return replace(known, part=verdict.part) if shorter else verdict
+        return replace(known, part=part) if shorter else verdict
+
+    def _repeated(self, part: Part, rewrite: Rewrite) -> Change | Skip:
+        done = self._c.guard("repeats", lambda: self._accepted(part, rewrite, "repeats"))
+        return Skip(part, "guard", done) if isinstance(done, str) else done
 
     def _decide(self, candidate: Candidate) -> Change | Skip:
         block, options = candidate.block, self._options
@@ -266,9 +289,6 @@ class Flow:
         if any(is_own(text, originals, namespace, beside=beside) for beside in candidate.beside):
             return True
         return lossy and any(originals.recognises(text + beside, namespace) for beside in candidate.beside)
-
-
-_NOTHING: Final = Rewrite(())
 
 
 def _payload(block: Text | Image) -> bytes | None:

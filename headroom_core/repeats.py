@@ -15,6 +15,7 @@ from typing import Final
 from .types import Rewrite
 
 _MIN_LINES: Final = 5
+_MIN_CHARS: Final = 3
 _MIN_SHARED: Final = 0.6
 _MAX_LINES: Final = 5_000
 _MAX_MIDDLE: Final = 600
@@ -23,12 +24,17 @@ _NAME_CHARS: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An earlier output: its lines, the tool, the question it was compressed for; ``whole`` where it went out as it came."""
+    """An earlier output: its text, the tool, the question it was compressed for; ``whole`` where it went out as it came."""
 
-    lines: tuple[str, ...]
+    text: str
     tool: str | None
     query: str | None
     whole: bool
+
+    @property
+    def lines(self) -> list[str]:
+        """The text, line by line."""
+        return self.text.split("\n")
 
 
 class Repeats:
@@ -36,22 +42,31 @@ class Repeats:
 
     def __init__(self) -> None:
         self._shown: list[Shown] = []
+        self._waiting: list[Shown] = []
         self._by_text: dict[str, int] = {}
         self._by_line: dict[str, list[int]] = {}
 
     def add(self, text: str, tool: str | None, query: str | None, *, whole: bool) -> None:
-        """Note an output that the model has seen."""
-        lines = tuple(text.split("\n"))
-        at = len(self._shown)
-        self._shown.append(Shown(lines, tool, query, whole))
-        self._by_text[text] = at
-        if _MIN_LINES <= len(lines) <= _MAX_LINES:
-            for line in dict.fromkeys(lines):
-                if len(line) > 3:
-                    self._by_line.setdefault(line, []).append(at)
+        """Note an output that the model has seen. It is looked at when the next one asks."""
+        self._waiting.append(Shown(text, tool, query, whole))
+
+    def _look(self) -> None:
+        for shown in self._waiting:
+            at = len(self._shown)
+            self._shown.append(shown)
+            self._by_text[shown.text] = at
+            lines = shown.lines
+            if _MIN_LINES <= len(lines) <= _MAX_LINES:
+                for line in dict.fromkeys(lines):
+                    if len(line) > _MIN_CHARS:
+                        self._by_line.setdefault(line, []).append(at)
+        self._waiting.clear()
 
     def rewrite(self, text: str, query: str | None) -> Rewrite | None:
         """The text as a reference to an earlier output and a list of what changed; None where none is like it."""
+        self._look()
+        if not self._shown:
+            return None
         same = self._by_text.get(text)
         if same is not None and self._usable(same, query):
             earlier = self._shown[same]
@@ -79,7 +94,7 @@ class Repeats:
         if not usable:
             return None
         count, at = max(usable)
-        distinct = len({line for line in lines if len(line) > 3})
+        distinct = len({line for line in lines if len(line) > _MIN_CHARS})
         return self._shown[at] if count >= _MIN_SHARED * distinct else None
 
 
