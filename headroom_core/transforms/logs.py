@@ -115,7 +115,7 @@ class _Log:
         cut = render.beyond(self.lines, keep)
         if keep.all() and not cut:
             return None
-        kinds = int(min(_KINDS, 1 + budget // 300))
+        kinds = int(min(_KINDS, 1 + max(budget, 0.02 * self.evidence.service * tokens) // 300))
         return Rewrite.of(render.excerpt(self.lines, keep), summary.left_out(self.lines, self.kinds, keep, kinds, cut))
 
     def _cost(self, tokens: int) -> F64:

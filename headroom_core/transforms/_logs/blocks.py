@@ -121,7 +121,7 @@ def once(value: F64, exact: NDArray[np.uint64]) -> F64:
     around = run[np.minimum(at + _AROUND + 1, len(value))] - run[np.maximum(at - _AROUND, 0)]
     order = np.lexsort((-around, group))
     best = order[np.concatenate([[True], group[order][1:] != group[order][:-1]])]
-    out = 1e-3 * value
+    out = np.zeros(len(value))
     out[best] = np.minimum(np.bincount(group, value)[group[best]], 9 * value[best])
     return out
 

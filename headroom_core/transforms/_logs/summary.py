@@ -15,6 +15,7 @@ _PREFIX = re.compile(
     r"(?:\d{1,2}:\d\d:\d\d)?(?:[.,]\d+)?Z?(?: ?[+-]\d{4})?[\])]*\s*"
 )
 _HOLE = re.compile(r"[\w.:/,+-]*\d[\w.:/,+-]*")
+_TROUBLE = re.compile(r"\b(?:err(?:or)?s?|fatal|critical|severe|warn(?:ing)?s?|fail(?:ed|ure)?s?|exception)\b", re.I)
 _MERGED = 48  # kinds that are compared with each other
 _WIDE = 56
 _READ = 400  # bytes of a line that are read for its words
@@ -56,8 +57,10 @@ def _groups(
                 break
         else:
             merged.append(member)
-    merged.sort(key=lambda group: -group[1])
+    merged.sort(key=lambda group: (not _TROUBLE.search(" ".join(group[0])), -group[1]))
     common = [group for group in merged if group[1] >= 2 and sum(c.isalpha() for c in "".join(group[0])) >= 3]
+    half = max(1, kinds // 2)  # trouble first, then by number
+    common = common[:half] + sorted(common[half:], key=lambda group: -group[1])
     shown = [_say(lines, group) for group in common[:kinds]]
     return shown, len(counts) - len(order) + len(merged) - len(shown)
 
