@@ -13,9 +13,7 @@ LINE = 240
 
 _PATH = r"(?:[A-Za-z]:[\\/])?(?:[\w.@+~()\[\]$%#,=-]+[\\/])*[\w.@+~()\[\]$%#,=-]*\.\w{1,12}"
 _DEEP = r"(?:[A-Za-z]:)?[\w.@+~()\[\]$%#,=-]*(?:[\\/][\w.@+~()\[\]$%#,=-]+)+"
-_HIT = re.compile(
-    rf"(?:\./)?(?:{_PATH}|{_DEEP}|Makefile|Dockerfile)(?::\d+(?::(?!\d\d[\s.,])|\s)|-\d+-(?!\d\d?[_ T-]))"
-)
+HIT = re.compile(rf"(?:\./)?(?:{_PATH}|{_DEEP}|Makefile|Dockerfile)(?::\d+(?::(?!\d\d[\s.,])|\s)|-\d+-(?!\d\d?[_ T-]))")
 HIT_PLAIN = re.compile(rf"(?:\./)?({_PATH}|{_DEEP}):(?=\S|\s+\S)(?!//|:|\d+:)")
 _HIT_NUMBER = re.compile(r"\s{0,6}\d+[:-](?:\d+:)?(?!\d\d)")
 _HEADING = re.compile(rf"(?:\./)?(?:{_PATH}|{_DEEP})$")
@@ -99,7 +97,7 @@ _WEB_ADDRESS = re.compile(
 _DIGIT = re.compile(r"\d")
 _FAILED = ("rror", "ailed", "ailure", "arning", "exit", "status", "seconds", "ms")
 _MARKS: dict[str, Callable[[str], object]] = {  # the marks that the logistic model weighs
-    "hit": _HIT.match, "plain": HIT_PLAIN.match, "number": _HIT_NUMBER.match, "heading": _HEADING.match,
+    "hit": HIT.match, "plain": HIT_PLAIN.match, "number": _HIT_NUMBER.match, "heading": _HEADING.match,
     "diagnostic": lambda line: ": " in line and _DIAGNOSTIC.match(line), "diff": DIFF.match, "frame": _FRAME.match, "stamp": lambda line: _DIGIT.search(line, 0, 48) and _STAMP.match(line),
     "build": _BUILD.match, "tag": TAG.match, "section": _SECTION.match, "assign": _ASSIGN.match, "yaml": _YAML.match,
     "branch": _BRANCH.match, "ls": _LS_LONG.match, "dir": _LS_DIR.match, "bare": _BARE.match, "name": _NAME.match,

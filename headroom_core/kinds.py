@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from headroom_core.kind_marks import DIFF, DIFF_EXTENDED, FEATURES, HIT_PLAIN, LINE, TAG, Votes
+from headroom_core.kind_marks import DIFF, DIFF_EXTENDED, FEATURES, HIT, HIT_PLAIN, LINE, TAG, Votes
 from headroom_core.kind_weights import WEIGHTS
 from headroom_core.types import Kind
 
@@ -101,6 +101,8 @@ def _json_after_text(text: str) -> Detected | None:
 def _votes(lines: list[str], text: str) -> Detected:
     """Each rule states a kind where enough of the sampled lines carry its mark; the most specific rule goes first."""
     votes = Votes(lines)
+    if HIT.match(lines[0]) and HIT.match(lines[-1]) and (found := _search(lines, votes, text)):
+        return found  # the commonest of them, without asking for the marks of the others
     for rule in (_ci, _diff, _tree, _search, _search_plain, _web, _trace, _markup, _table, _log):
         found = rule(lines, votes, text)
         if found is not None:

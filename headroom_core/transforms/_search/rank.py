@@ -28,7 +28,6 @@ _ASKS_DEFINITION = re.compile(
     re.IGNORECASE,
 )
 _COMMENT = re.compile(r"\s*(?:#|//|/\*|\*|--|;|<!--|\"\"\")")
-_DIGITS = re.compile(r"\d+")
 _NOTE = re.compile(r"\b(?:TODO|FIXME|XXX|HACK|BUG|SECURITY|DEPRECATED|WARNING|UNSAFE)\b")
 _IN_PATH = 0.6
 _NEAR = 28
@@ -176,12 +175,13 @@ def _add_shape(texts: Sequence[str], terms: Sequence[_Term], total: list[float],
 
 
 def rare(texts: Sequence[str]) -> list[int]:
-    """Hits unlike all others where most are alike: texts whose template (digits masked) few hits share."""
+    """Hits unlike all others where most are alike: texts that are nobody else's, digits aside."""
     if len(texts) < 8:
         return []
-    templates = _DIGITS.sub("0", "\n".join(text.replace("\n", " ") for text in texts)).split("\n")
-    counts = Counter(template.strip() for template in templates)
-    alone = [hit for hit, template in enumerate(templates) if counts[template.strip()] == 1]
+    joined = "\n".join(text.replace("\n", " ").strip() for text in texts)
+    templates = joined.encode("utf-8", "surrogatepass").translate(None, b"0123456789").split(b"\n")
+    counts = Counter(templates)
+    alone = [hit for hit, template in enumerate(templates) if counts[template] == 1]
     return alone if len(alone) * 12 <= len(texts) else []
 
 
