@@ -16,7 +16,9 @@ _DEEP = r"(?:[A-Za-z]:)?[\w.@+~()\[\]$%#,=-]*(?:[\\/][\w.@+~()\[\]$%#,=-]+)+"
 HIT = re.compile(rf"(?:\./)?(?:{_PATH}|{_DEEP}|Makefile|Dockerfile)(?::\d+(?::(?!\d\d[\s.,])|\s)|-\d+-(?!\d\d?[_ T-]))")
 HIT_PLAIN = re.compile(rf"(?:\./)?({_PATH}|{_DEEP}):(?=\S|\s+\S)(?!//|:|\d+:)")
 _HIT_NUMBER = re.compile(r"\s{0,6}\d+[:-](?:\d+:)?(?!\d\d)")
-_HEADING = re.compile(rf"(?:\./)?(?:{_PATH}|{_DEEP})$")
+_HEADING = re.compile(r"(?:[A-Za-z]:[\\/])?[\w.@+~()\[\]$%#,=/\\-]+$")
+_ENDING = re.compile(r"\.\w{1,12}$")
+_NUMBER_MARK = re.compile(r"[:-]\d+[:\s-]")
 _DIAGNOSTIC = re.compile(r"[^:]{1,160}(?::\d+){1,2}:\s{0,2}(?:fatal )?(?:error|warning|note|info|remark)\b", re.I)
 DIFF = re.compile(
     r"diff --(?:git|cc|combined) |--- (?:a/|/dev/null|\S+\t)|\+\+\+ (?:b/|/dev/null|\S+\t)|@@+ -\d|Index: \S|\d+(?:,\d+)?[acd]\d+(?:,\d+)?$"
@@ -97,7 +99,7 @@ _WEB_ADDRESS = re.compile(
 _DIGIT = re.compile(r"\d")
 _FAILED = ("rror", "ailed", "ailure", "arning", "exit", "status", "seconds", "ms")
 _MARKS: dict[str, Callable[[str], object]] = {  # the marks that the logistic model weighs
-    "hit": HIT.match, "plain": HIT_PLAIN.match, "number": _HIT_NUMBER.match, "heading": _HEADING.match,
+    "hit": lambda line: _NUMBER_MARK.search(line) and HIT.match(line), "plain": lambda line: ":" in line and HIT_PLAIN.match(line), "number": _HIT_NUMBER.match, "heading": lambda line: _HEADING.match(line) and ("/" in line or "\\" in line or _ENDING.search(line)),
     "diagnostic": lambda line: ": " in line and _DIAGNOSTIC.match(line), "diff": DIFF.match, "frame": _FRAME.match, "stamp": lambda line: _DIGIT.search(line, 0, 48) and _STAMP.match(line),
     "build": _BUILD.match, "tag": TAG.match, "section": _SECTION.match, "assign": _ASSIGN.match, "yaml": _YAML.match,
     "branch": _BRANCH.match, "ls": _LS_LONG.match, "dir": _LS_DIR.match, "bare": _BARE.match, "name": _NAME.match,
