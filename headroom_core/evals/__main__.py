@@ -9,6 +9,7 @@ import sys
 from importlib import import_module
 
 SUITES = {
+    "readme": "measure `inputs` and write its table into README.md",
     "inputs": "all kinds with planted needles, beside the peer and simple ways",
     "tokens": "the token estimate against o200k",
     "kinds": "detection: confusion matrix",
