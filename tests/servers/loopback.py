@@ -81,8 +81,9 @@ class Loopback:
         try:
             self.check(body)
         except ValueError as error:
-            self.problems.append(f"{type(error).__name__}: {error}\n{raw[:2000]!r}")
-            return body, Reply(status=400, error={"message": str(error)})
+            said = f"{type(error).__name__}: {error}"[:1500]
+            self.problems.append(f"{said}\n{raw[:2000]!r}")
+            return body, Reply(status=400, error={"message": said})
         if step is None:
             return body, answered(self.asked(body))
         return body, step if isinstance(step, Reply) else step(body)
