@@ -18,7 +18,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from headroom_core.kompress.model import Kompress
-from headroom_core.training.kompress_batches import Batch, Bucket, Builder, Plan, pieces, plan_epoch, row, _pad
+from headroom_core.training.kompress_batches import (
+    Batch,
+    Bucket,
+    Builder,
+    Plan,
+    Row,
+    close_row,
+    open_row,
+    pad,
+    pieces,
+    plan_epoch,
+    put,
+)
 from headroom_core.training.kompress_data import Corpus, Question
 
 _builder: Builder | None = None
@@ -73,20 +85,20 @@ def forward(model: Kompress, batch: Batch, device: str, exits: str) -> list[dict
     """The model's outputs per bucket, with the bucket's targets beside them."""
     found = []
     for bucket in batch.buckets:
+        targets = {name: _put(getattr(bucket, name), device) for name in Bucket.__slots__}
         with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
-            out = model(_put(bucket.ids, device), _put(bucket.kinds, device), _put(bucket.mask, device), exits)
-        found.append({k: v.float() for k, v in out.items()} | _targets(bucket, device))
+            out = model(targets["ids"], targets["kinds"], targets["mask"], exits)
+        found.append({k: v.float() for k, v in out.items()} | targets)
     return found
 
 
 def _put(array: np.ndarray[Any, Any], device: str) -> Tensor:
-    tensor = torch.from_numpy(array)
-    return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor
+    return torch.from_numpy(array).to(device, non_blocking=True)
 
 
-def _targets(bucket: Bucket, device: str) -> dict[str, Tensor]:
-    names = ("mask", "sentence", "answer", "start", "end", "relevant", "group", "kinds")
-    return {name: _put(getattr(bucket, name), device) for name in names}
+def _flat(part: dict[str, Tensor], exit_: str) -> Tensor:
+    """Outputs of the sentence tokens only: (tokens, 7)."""
+    return part[f"{exit_}_tokens"].reshape(-1, 7).index_select(0, part["inside"])
 
 
 def sentence_logits(out: list[dict[str, Tensor]], exit_: str, count: int) -> Tensor:
@@ -94,70 +106,60 @@ def sentence_logits(out: list[dict[str, Tensor]], exit_: str, count: int) -> Ten
     device = out[0]["mask"].device
     top, bottom = torch.zeros(count, device=device), torch.zeros(count, device=device)
     for part in out:
-        inside = part["sentence"] >= 0
-        index = part["sentence"][inside]
-        tokens = part[f"{exit_}_tokens"][inside]
+        tokens = _flat(part, exit_)
         weight = tokens[:, 3].clamp(-8, 8).exp()
-        top = top.index_add(0, index, weight * tokens[:, 4])
-        bottom = bottom.index_add(0, index, weight)
+        top = top.index_add(0, part["index"], weight * tokens[:, 4])
+        bottom = bottom.index_add(0, part["index"], weight)
     return top / bottom.clamp_min(1e-6)
 
 
 def losses(out: list[dict[str, Tensor]], batch: Batch, exit_: str, device: str) -> dict[str, Tensor]:
-    """All losses of one exit; each is a mean over groups, so that long documents do not outvote short ones."""
+    """All losses of one exit; each is a mean over groups or rows, so that long documents do not outvote short ones."""
     labels, owner = _put(batch.labels, device), _put(batch.sentence_group, device)
-    weights = _put(batch.weights, device)
-    known = (labels >= 0).float()
+    weights, gold = _put(batch.weights, device), _put(batch.gold, device)
     scores = sentence_logits(out, exit_, len(labels))
-    gold = (labels == 1).float()
-    bce = F.binary_cross_entropy_with_logits(scores, labels.clamp_min(0), reduction="none")
-    found = {"sentence": (bce * known * weights * (1 + 3 * gold)).sum() / batch.groups}
-    token = span = torch.zeros((), device=device)
-    start = relevance = torch.zeros((), device=device)
+    bce = F.binary_cross_entropy_with_logits(scores, labels, reduction="none")
+    found = {"sentence": (bce * weights * (1 + 3 * labels)).sum() / batch.groups}
+    token = span = answer = relevance = torch.zeros((), device=device)
     rows = 0
     for part in out:
-        inside = part["sentence"] >= 0
-        index = part["sentence"][inside]
-        tokens = part[f"{exit_}_tokens"]
-        flat = tokens[inside]
-        answer = part["answer"][inside]
-        target = answer if batch.free else labels[index].clamp_min(0)
-        share = known[index] / inside.sum(1, keepdim=True).clamp_min(1).expand_as(inside)[inside]
+        flat, target, share = _flat(part, exit_), part["target"], part["share"]
         token = token + (F.cross_entropy(flat[:, :2], target.long(), reduction="none") * share * (1 + 2 * target)).sum()
-        phrase = F.binary_cross_entropy_with_logits(flat[:, 2], answer, reduction="none")
-        span = span + (phrase * share * (1 + 4 * answer)).sum()
+        phrase = F.binary_cross_entropy_with_logits(flat[:, 2], part["answer"], reduction="none")
+        span = span + (phrase * share * (1 + 4 * part["answer"])).sum()
         relevance = relevance + F.binary_cross_entropy_with_logits(
             part[f"{exit_}_relevance"], part["relevant"], reduction="sum"
         )
         if not batch.free:
-            readable = part["mask"] & (inside | (torch.arange(inside.shape[1], device=device) == 0))
             for column, name in ((5, "start"), (6, "end")):
-                logits = tokens[..., column].masked_fill(~readable, -1e4)
-                start = start + F.cross_entropy(logits, part[name], ignore_index=-1, reduction="sum") / 2
+                logits = part[f"{exit_}_tokens"][..., column].masked_fill(~part["readable"], -1e4)
+                answer = answer + F.cross_entropy(logits, part[name], ignore_index=-1, reduction="sum") / 2
         rows += len(part["relevant"])
-    found |= {"token": token / rows, "span": span / rows, "relevance": relevance / rows, "answer": start / rows}
+    found |= {"token": token / rows, "span": span / rows, "relevance": relevance / rows, "answer": answer / rows}
     if not batch.free:
-        found["rank"] = _rank(scores, labels, owner, batch.groups)
+        found["rank"] = _rank(scores, labels, owner, gold, batch.groups)
+        relevant = np.concatenate([bucket.relevant for bucket in batch.buckets])
         found["documents"] = _rank(
             torch.cat([p[f"{exit_}_relevance"] for p in out]),
-            torch.cat([p["relevant"] for p in out]),
+            _put(relevant, device),
             torch.cat([p["group"] for p in out]),
+            _put(np.flatnonzero(relevant), device),
             batch.groups,
         )
     return found
 
 
-def _rank(scores: Tensor, labels: Tensor, owner: Tensor, groups: int) -> Tensor:
+def _rank(scores: Tensor, labels: Tensor, owner: Tensor, gold: Tensor, groups: int) -> Tensor:
     """Each gold unit against all others of its group that are not gold: -log(e^g / (e^g + sum e^n)), mean per group."""
     negative = labels == 0
     filled = scores.masked_fill(~negative, -1e4)
     top = torch.full((groups,), -1e4, device=scores.device).scatter_reduce(0, owner, filled, "amax").detach()
     total = torch.zeros(groups, device=scores.device).index_add(0, owner, (filled - top[owner]).exp() * negative)
     rest = (total + 1e-9).log() + top
-    gold = labels == 1
-    each = F.softplus(rest[owner[gold]] - scores[gold])
-    counts = torch.zeros(groups, device=scores.device).index_add(0, owner[gold], torch.ones_like(each))
-    return (each / counts[owner[gold]]).sum() / (counts > 0).sum().clamp_min(1)
+    own = owner[gold]
+    each = F.softplus(rest[own] - scores[gold])
+    counts = torch.zeros(groups, device=scores.device).index_add(0, own, torch.ones_like(each))
+    return (each / counts[own]).sum() / (counts > 0).sum().clamp_min(1)
 
 
 WEIGHTS = {"sentence": 1.0, "token": 0.5, "span": 0.3, "relevance": 0.3, "answer": 0.3, "rank": 0.7, "documents": 0.3}
@@ -207,7 +209,7 @@ def train(model: Kompress, corpus: Corpus, schedule: Schedule, device: str, log:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         _average(averaged, model, min(schedule.average, (step + 1) / (step + 10)))
-        seen += sum(int(b.mask.sum()) for b in batch.buckets)
+        seen += batch.tokens
         if step % 50 == 0 or step == total - 1:
             numbers = " ".join(f"{k} {float(v.detach()):.3f}" for k, v in parts.items())
             log(f"step {step}/{total} {now - began:.0f}s {seen / max(now - began, 1e-9):.0f} tok/s free={batch.free} {numbers}")
@@ -229,22 +231,12 @@ def curve(model: Kompress, corpus: Corpus, questions: Sequence[Question], device
     costs: list[float] = []
     whole: list[float] = []
     for begin in range(0, len(questions), 24):
-        groups = []
-        sizes: list[list[int]] = []
-        for question in questions[begin : begin + 24]:
-            query: list[int] = question.ids.tolist()
-            rows = []
-            for entry in question.entries:
-                document = corpus.documents[entry.document]
-                rows += [row(document, a, b, query, entry, False, set()) for a, b in pieces(document, 384 - len(query) - 30)]
-            groups.append(rows)
-            sizes.append([int(n) for r in rows for n in np.bincount(r.sentence[r.sentence >= 0], minlength=len(r.labels))])
-        batch = _pad(groups, free=False)
-        scores = sentence_logits(forward(model, batch, device, "late" if exit_ == "late" else "early"), exit_, len(batch.labels))
+        batch = pad([_windows(corpus, question) for question in questions[begin : begin + 24]], free=False)
+        scores = sentence_logits(forward(model, batch, device, "both"), exit_, len(batch.labels))
         values = scores.cpu().numpy()
-        for g in range(len(groups)):
+        for g in range(batch.groups):
             own = batch.sentence_group == g
-            size = np.array(sizes[g], float)
+            size = batch.sizes[own].astype(float)
             order = np.argsort(-values[own], kind="stable")
             cost = np.empty(len(order))
             cost[order] = np.cumsum(size[order]) / size.sum()
@@ -253,9 +245,22 @@ def curve(model: Kompress, corpus: Corpus, questions: Sequence[Question], device
                 costs.extend(gold.tolist())
                 whole.append(float(gold.max()))
     c, w = np.sort(costs), np.sort(whole)
-    found = {f"at{int(b * 100)}": float((c <= b + 1e-9).mean()) for b in (0.1, 0.2, 0.3, 0.5)}
+    found = {f"at{int(b * 100)}": float((c <= b + 1e-9).mean()) for b in (0.05, 0.1, 0.2, 0.3, 0.5)}
     found |= {f"for{t}": float(c[max(0, math.ceil(t / 100 * len(c)) - 1)]) for t in (95, 98, 99)}
-    return found | {"all_at50": float((w <= 0.5).mean()), "all_at33": float((w <= 0.33).mean())}
+    return found | {"mean": float(c.mean()), "all_at50": float((w <= 0.5).mean()), "all_at33": float((w <= 0.33).mean())}
+
+
+def _windows(corpus: Corpus, question: Question) -> list[Row]:
+    """All windows of a question's documents."""
+    query: list[int] = question.ids.tolist()
+    found = []
+    for entry in question.entries:
+        document = corpus.documents[entry.document]
+        for first, last in pieces(document, 384 - len(query) - 30):
+            row = open_row(query)
+            put(row, document, entry, range(first, last), False)
+            found.append(close_row(row))
+    return found
 
 
 @torch.no_grad()

@@ -1,0 +1,101 @@
+"""Words that a token-level cut must not lose, and brackets and quotes that go or stay in pairs. Pure.
+
+Numbers with their units, dates, negations with their heads, quantifiers, both ends of a comparison, names,
+identifiers, paths, URLs.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headroom_core.kompress.chunks import Span
+
+_UNIT = (
+    r"(?:%|percent|per\s+cent|kilo\w+|k?m|cm|mm|nm|miles?|met(?:er|re)s?|feet|foot|ft|inch(?:es)?|yards?|acres?|hectares?"
+    r"|k?g|mg|pounds?|lbs?|ounces?|oz|tons?|tonnes?|lit(?:er|re)s?|ml|gallons?|seconds?|secs?|ms|minutes?|mins?|hours?|hrs?"
+    r"|days?|weeks?|months?|years?|decades?|centur(?:y|ies)|million|billion|trillion|thousand|hundred|dozen|degrees?"
+    r"|[KMGT]i?B|bytes?|bits?|[kMG]?Hz|[kMG]?W|volts?|watts?|dollars?|euros?|cents?|USD|EUR|people|times|AM|PM|am|pm|BC|AD|BCE|CE)"
+)
+_MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
+_RULES: tuple[tuple[float, re.Pattern[str]], ...] = (
+    (3.0, re.compile(rf"\S*\d\S*(?:\s+{_UNIT}\b)?")),
+    (3.0, re.compile(rf"\b(?:\d{{1,2}}\w{{0,2}}\s+(?:of\s+)?)?{_MONTH}\b\S*(?:\s+\d[\d,.]*)?")),
+    (
+        3.0,
+        re.compile(
+            r"\b(?:not|never|no|neither|nor|without|cannot|none|nobody|nothing|nowhere|unless|except)\b\S*(?:\s+\w\S*)?"
+            r"|\b\w+n['’]t\b(?:\s+\w\S*)?",
+            re.IGNORECASE,
+        ),
+    ),
+    (3.0, re.compile(r"\S*(?:://|@\w|_|\\|/\w+/)\S*|(?<!\S)--?\w\S*|\S*[a-z][A-Z]\S*|\S*\b[A-Z]{2,}\S*|\w+\(\)|\w+\.\w+\.\w\S*")),
+    (
+        2.0,
+        re.compile(
+            r"\b(?:more|less|fewer|greater|higher|lower|larger|smaller|better|worse|earlier|later|rather|older|younger|\w{2,}er)"
+            r"\s+(?:\w+\s+){0,2}?than\s+(?:the\s+|a\s+|an\s+)?\S+"
+        ),
+    ),
+    (
+        1.5,
+        re.compile(
+            r"\b(?:all|every|each|only|both|most|few|fewer|several|many|any|always|must|at\s+least|at\s+most|up\s+to|exactly"
+            r"|half|twice|double|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|first|second|third)\b",
+            re.IGNORECASE,
+        ),
+    ),
+)
+_CAPITAL = re.compile(r"[^\W\d_a-z]\S*")
+_PAIRS = {"(": ")", "[": "]", "{": "}", "“": "”", "«": "»", '"': '"'}
+_ORDINARY = re.compile(
+    r"\W*(?:The|A|An|In|On|At|It|Its|This|That|These|Those|He|She|They|We|You|I|His|Her|Their|Our|My|And|But|Or|If|When|While"
+    r"|As|For|To|From|By|With|After|Before|During|Although|However|There|Then|So|What|Which|Who|How|Why|Where|Some|One"
+    r"|Since|Because|Also|Of|Such|Other|Many|Most|All|Both|Each|Under|Over|Through|Though|Yes|Another|Once|Until|Despite"
+    r"|According|Following|Early|Later|Today|Here|Instead|Thus|Therefore|Like|Unlike|Between|Among|About|Please)\W*\Z"
+)
+
+WORD = re.compile(r"\S+")
+
+
+def words_of(text: str) -> list[Span]:
+    """Spans of runs without white space."""
+    return [match.span() for match in WORD.finditer(text)]
+
+
+def strengths(text: str, words: list[Span]) -> NDArray[np.float64]:
+    """How firmly each word is guarded: 0 not at all, 1 a name, up to 3 a number, negation or identifier."""
+    firsts, lasts = [s for s, _ in words], [e for _, e in words]
+    found = np.zeros(len(words))
+    for strength, rule in _RULES:
+        for match in rule.finditer(text):
+            a, b = bisect_right(lasts, match.start()), bisect_left(firsts, match.end())
+            found[a:b] = np.maximum(found[a:b], strength)
+    opens = True
+    for i, (start, end) in enumerate(words):
+        word = text[start:end]
+        core = word.lstrip("\"'([{“‘«`*_")
+        if _CAPITAL.match(core) and core.rstrip(".,;:!?)\"'”’") != "I":
+            found[i] = max(found[i], 0.0 if opens and _ORDINARY.match(word) else 1.0)
+        opens = word.rstrip("\"')]”’»")[-1:] in ".!?:"
+    return found
+
+
+def pairs(text: str, words: list[Span]) -> list[tuple[int, int]]:
+    """(word, word) that hold the two ends of a bracket or quotation and lie at most 40 words apart."""
+    waiting: list[tuple[str, int]] = []
+    found = []
+    for i, (start, end) in enumerate(words):
+        for character in text[start:end]:
+            if waiting and character == waiting[-1][0]:
+                _, first = waiting.pop()
+                if 0 < i - first <= 40:
+                    found.append((first, i))
+            elif character in _PAIRS:
+                waiting.append((_PAIRS[character], i))
+                if len(waiting) > 8:
+                    waiting.pop(0)
+    return found

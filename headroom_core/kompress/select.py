@@ -1,0 +1,132 @@
+"""From scores to spans of the source: one order of words, of which a budget takes a beginning. Pure.
+
+Words are ordered so that every beginning of the order is a sensible result. With a query: sentence by sentence, the
+best first, and inside a sentence guards and high scores first. Without one: guards by strength, then words by score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headroom_core.kompress import guards
+from headroom_core.kompress.chunks import Span
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(slots=True)
+class Words:
+    """A text's words with what decides about them.
+
+    ``sentence``: index of the sentence of each word; ``score``: in (0, 1), from the token heads; ``guard``: see
+    ``guards.strengths``; ``pairs``: words that stay or go together.
+    """
+
+    text: str
+    spans: list[Span]
+    sentence: NDArray[np.int64]
+    score: NDArray[np.float64]
+    guard: NDArray[np.float64]
+    pairs: list[tuple[int, int]]
+
+    @classmethod
+    def of(cls, text: str, units: Sequence[Span], starts: NDArray[np.int64], token_scores: NDArray[np.float64]) -> Words:
+        """Words of a text whose word pieces begin at ``starts`` and score ``token_scores``: a word has its best piece."""
+        spans = guards.words_of(text)
+        if not spans:
+            return cls(text, [], np.zeros(0, np.int64), np.zeros(0), np.zeros(0), [])
+        firsts = np.array([s for s, _ in spans])
+        begins = np.array([s for s, _ in units])
+        sentence = np.clip(np.searchsorted(begins, firsts, "right") - 1, 0, max(0, len(units) - 1))
+        score = np.zeros(len(spans))
+        if len(starts):
+            owner = np.clip(np.searchsorted(firsts, starts, "right") - 1, 0, len(spans) - 1)
+            np.maximum.at(score, owner, token_scores)
+        return cls(text, spans, sentence, score, guards.strengths(text, spans), guards.pairs(text, spans))
+
+    def whole(self, sentences: Mask) -> Mask:
+        """All words of some sentences."""
+        return sentences[self.sentence] if len(self.spans) else np.zeros(0, np.bool_)
+
+    def paired(self, keep: Mask) -> Mask:
+        """``keep`` with the other end of each bracket and quotation of which one end stays."""
+        found = keep.copy()
+        for first, last in self.pairs:
+            if found[first] != found[last]:
+                found[first] = found[last] = True
+        return found
+
+    def importance(self) -> NDArray[np.float64]:
+        """Order inside a text without a query: guards above all scores, stronger ones first."""
+        return self.guard * 10 + self.score
+
+
+def spans_of(words: Words, keep: Mask) -> list[Span]:
+    """Kept stretches of the source. A kept word brings the white space behind it, if the next word stays or the line ends."""
+    found: list[Span] = []
+    count = len(words.spans)
+    for i in np.flatnonzero(keep).tolist():
+        start, end = words.spans[i]
+        stop = words.spans[i + 1][0] if i + 1 < count else end
+        if found and found[-1][1] == start:
+            found[-1] = (found[-1][0], stop)
+        else:
+            found.append((start, stop))
+    if found:
+        last = found[-1]
+        trimmed = len(words.text[last[0] : last[1]].rstrip())
+        found[-1] = (last[0], last[0] + trimmed)
+    return found
+
+
+def render(text: str, spans: Sequence[Span]) -> str:
+    """The text of some spans of it."""
+    return "".join(text[start:end] for start, end in spans)
+
+
+def order_asked(parts: Sequence[Words], scores: Sequence[NDArray[np.float64]]) -> list[tuple[int, int]]:
+    """(document, word) of all words, best sentences first; inside a sentence guards, then high scores."""
+    ranked = [(-float(s), d, u) for d, own in enumerate(scores) for u, s in enumerate(own.tolist())]
+    ranked.sort()
+    groups: dict[tuple[int, int], list[int]] = {}
+    for d, words in enumerate(parts):
+        for i, u in enumerate(words.sentence.tolist()):
+            groups.setdefault((d, u), []).append(i)
+    value = [-w.importance() for w in parts]
+    found = []
+    for _, d, u in ranked:
+        own = groups.get((d, u), [])
+        found.extend((d, own[k]) for k in np.argsort(value[d][own], kind="stable").tolist())
+    return found
+
+
+def order_free(words: Words) -> list[tuple[int, int]]:
+    """(0, word) of all words of one text: guards by strength, then scores."""
+    return [(0, int(i)) for i in np.argsort(-words.importance(), kind="stable")]
+
+
+def fill(
+    parts: Sequence[Words], order: Sequence[tuple[int, int]], budget: float, count: Callable[[str], int]
+) -> list[Mask]:
+    """Masks of the longest beginning of ``order`` whose texts count at most ``budget`` tokens together (by bisection)."""
+
+    def masks(size: int) -> list[Mask]:
+        kept = [np.zeros(len(w.spans), np.bool_) for w in parts]
+        for d, i in order[:size]:
+            kept[d][i] = True
+        return [w.paired(k) for w, k in zip(parts, kept, strict=True)]
+
+    def cost(size: int) -> int:
+        return sum(count(render(w.text, spans_of(w, k))) for w, k in zip(parts, masks(size), strict=True) if k.any())
+
+    low, high = 0, len(order)
+    if cost(high) <= budget:
+        return masks(high)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if cost(middle) <= budget else (low, middle)
+    return masks(low)

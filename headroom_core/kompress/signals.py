@@ -1,0 +1,185 @@
+"""What the network says about each sentence of some documents, with or without a query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headroom_core.kompress.chunks import Span, sentences, windows
+from headroom_core.kompress.scorer import CLS, SEP, Scores, Staged
+
+Vector = NDArray[np.float64]
+
+MAX_TOKENS = 384
+QUERY_TOKENS = 64
+HINT_TOKENS = 60
+ABSENT = -12.0
+"""A logit for what was never scored."""
+
+
+@dataclass(slots=True)
+class Pieces:
+    """A document as word pieces: ids, character spans, sentences, and the first piece of each sentence (and the end)."""
+
+    text: str
+    ids: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    units: list[Span]
+    cuts: NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Signals:
+    """Arrays over all sentences of all documents, in order.
+
+    ``document``: its document. ``late``, ``early``: sentence logits of both exits (``late`` is ABSENT without a query).
+    ``relevance``: of its window. ``keep``: mean token logit. ``answer``: best answer span
+    against none. ``pieces``: word pieces. ``token_scores``: per document, one score per word piece.
+    """
+
+    document: NDArray[np.int64]
+    units: list[Span]
+    pieces: Vector
+    early: Vector
+    late: Vector
+    relevance: Vector
+    keep: Vector
+    answer: Vector
+    documents: list[Pieces]
+    token_scores: list[Vector]
+
+
+def split(tokenizer: Any, texts: Sequence[str]) -> list[Pieces]:
+    """Tokenise documents once; windows are cut from the pieces, never tokenised again."""
+    found = []
+    for text, encoding in zip(texts, tokenizer.encode_batch(list(texts), add_special_tokens=False), strict=True):
+        offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
+        units = sentences(text)
+        firsts = np.fromiter((s for s, _ in units), np.int64, len(units))
+        cuts = np.append(np.searchsorted(offsets[:, 0], firsts), len(offsets))
+        found.append(Pieces(text, np.array(encoding.ids, np.int64), offsets[:, 0], offsets[:, 1], units, cuts))
+    return found
+
+
+def query_ids(tokenizer: Any, query: str) -> list[int]:
+    """The query's pieces; of a long one its beginning and end."""
+    ids: list[int] = tokenizer.encode(query, add_special_tokens=False).ids
+    if len(ids) <= QUERY_TOKENS:
+        return ids
+    return ids[: QUERY_TOKENS // 2] + ids[-QUERY_TOKENS // 2 :]
+
+
+def token_windows(pieces: Pieces, room: int, words: int) -> list[Span]:
+    """Ranges of word pieces, on sentence borders where a sentence fits."""
+    sizes = np.diff(pieces.cuts)
+    counts = [text.count(" ") + 1 for text in (pieces.text[s:e] for s, e in pieces.units)]
+    found: list[Span] = []
+    for first, last in windows(sizes.tolist(), counts, max_tokens=room, max_words=words):
+        start, end = int(pieces.cuts[first]), int(pieces.cuts[last])
+        found.extend((at, min(end, at + room)) for at in range(start, end, room))
+    return found
+
+
+def read(
+    scorer: Staged,
+    documents: Sequence[Pieces],
+    query: Sequence[int],
+    *,
+    words: int = 350,
+) -> Signals:
+    """Score all sentences: with a query by all layers, without one the early exit is all there is."""
+    sizes = [len(d.units) for d in documents]
+    base = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    count = int(base[-1])
+    columns = {name: np.full(count, ABSENT) for name in ("early", "late", "relevance", "keep", "answer")}
+    tokens = [np.zeros(len(d.ids)) for d in documents]
+    head = [CLS, *query, SEP] if len(query) else [CLS]
+    for number, document in enumerate(documents):
+        for start, end in token_windows(document, MAX_TOKENS - len(head) - 1, words):
+            ids = np.concatenate([head, document.ids[start:end], [SEP]]).astype(np.int64)[None, :]
+            kinds = np.zeros_like(ids)
+            if len(query):
+                kinds[:, len(head) :] = 1
+            scores, hidden = scorer.early(ids, kinds)
+            _pool(columns, "early", document, int(base[number]), start, end, len(head), scores)
+            if len(query):
+                scores = scorer.late(hidden)
+                _pool(columns, "late", document, int(base[number]), start, end, len(head), scores)
+            _rest(columns, tokens[number], document, int(base[number]), start, end, len(head), scores)
+    owner = np.repeat(np.arange(len(documents)), sizes)
+    units = [unit for d in documents for unit in d.units]
+    lengths = np.concatenate([np.diff(d.cuts) for d in documents]) if documents else np.zeros(0)
+    return Signals(owner, units, lengths.astype(np.float64), documents=list(documents), token_scores=tokens, **columns)
+
+
+def _inside(document: Pieces, start: int, end: int) -> Span:
+    """The sentences that a window touches."""
+    first = int(np.searchsorted(document.cuts, start, "right")) - 1
+    last = int(np.searchsorted(document.cuts, end, "left"))
+    return first, last
+
+
+def _bounds(document: Pieces, start: int, end: int, offset: int) -> tuple[int, int, NDArray[np.int64]]:
+    """First and last sentence of a window, and where in the row each begins."""
+    first, last = _inside(document, start, end)
+    begins = np.maximum(document.cuts[first:last], start) - start + offset
+    return first, last, begins
+
+
+def _pool(
+    columns: dict[str, Vector], name: str, document: Pieces, base: int, start: int, end: int, offset: int, scores: Scores
+) -> None:
+    """Attention-pooled sentence logits into ``columns[name]``."""
+    if end <= start or scores.weight is None or scores.value is None:
+        return
+    first, last, begins = _bounds(document, start, end, offset)
+    stop = offset + end - start
+    weight = np.exp(np.clip(scores.weight[0, :stop], -8, 8).astype(np.float64))
+    top = np.add.reduceat(weight * scores.value[0, :stop], begins)
+    pooled = top / np.maximum(np.add.reduceat(weight, begins), 1e-6)
+    place = slice(base + first, base + last)
+    columns[name][place] = np.maximum(columns[name][place], pooled)
+
+
+def _rest(
+    columns: dict[str, Vector], tokens: Vector, document: Pieces, base: int, start: int, end: int, offset: int, scores: Scores
+) -> None:
+    """The other signals of a window."""
+    if end <= start:
+        return
+    first, last, begins = _bounds(document, start, end, offset)
+    stop = offset + end - start
+    place = slice(base + first, base + last)
+    lengths = np.diff(np.append(begins, stop))
+    keep = np.add.reduceat(scores.keep[0, :stop].astype(np.float64), begins) / lengths
+    columns["keep"][place] = np.maximum(columns["keep"][place], keep)
+    if scores.relevance is not None:
+        columns["relevance"][place] = np.maximum(columns["relevance"][place], scores.relevance[0])
+    if scores.start is not None and scores.end is not None:
+        best = np.maximum.reduceat(scores.start[0, :stop], begins) + np.maximum.reduceat(scores.end[0, :stop], begins)
+        none = float(scores.start[0, 0] + scores.end[0, 0])
+        columns["answer"][place] = np.maximum(columns["answer"][place], np.clip(best - none, -20, 20))
+    tokens[start:end] = scores.tokens[0, offset:stop]
+
+
+def read_again(scorer: Staged, documents: Sequence[Pieces], query: Sequence[int], first: Signals, *, words: int = 350) -> Vector:
+    """Late logits when the best sentence so far stands behind the query: what the second hop of a question needs.
+
+    The document of that sentence is not read again; its sentences keep their logits.
+    """
+    if len(documents) < 2 or not len(first.late):
+        return first.late
+    best = int(np.argmax(first.late))
+    source = int(first.document[best])
+    unit = best - int(np.searchsorted(first.document, source))
+    cuts = documents[source].cuts
+    hint = documents[source].ids[cuts[unit] : cuts[unit + 1]][:HINT_TOKENS].tolist()
+    others = [d for i, d in enumerate(documents) if i != source]
+    found = first.late.copy()
+    found[first.document != source] = read(scorer, others, [*query, *hint], words=words).late
+    return found

@@ -1,0 +1,48 @@
+"""Writes the bundle: int8 graphs, tokenizer, ``model.json`` with fusion, thresholds and digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headroom_core.kompress.calibrate import Curve
+from headroom_core.kompress.fuse import Weights
+from headroom_core.training.kompress_export import build, write
+
+LICENCE = "Apache-2.0"
+SOURCE = "headroom_core.training.kompress, from all-MiniLM-L6-v2 (Apache-2.0)"
+
+
+def write_graphs(state: Mapping[str, NDArray[Any]], shape: dict[str, int], folder: Path, *, bias: float = 0.0) -> None:
+    """``early.onnx`` and ``late.onnx`` in int8. ``bias`` raises the early token head's keep logit (see ``free_bias``)."""
+    shifted = dict(state)
+    shifted["early.tokens.bias"] = state["early.tokens.bias"] + np.array([0, bias, 0, 0, 0, 0], np.float32)
+    for stage in ("early", "late"):
+        write(build(shifted, shape, "int8", stage), folder / f"{stage}.onnx")
+
+
+def write_tokenizer(source: Path, folder: Path) -> None:
+    """The word-piece tokenizer without truncation and padding."""
+    stored = json.loads(source.read_text(encoding="utf-8"))
+    stored["truncation"] = stored["padding"] = None
+    (folder / "tokenizer.json").write_text(json.dumps(stored, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+
+
+def write_manifest(folder: Path, weights: Weights, curves: Mapping[str, Curve], notes: Mapping[str, Any]) -> None:
+    """``model.json``: the registry's row with digests, the fusion's weights, the risk curves, notes on the training."""
+    files = ("early.onnx", "late.onnx", "tokenizer.json")
+    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files}
+    row = {"name": "kompress", "layout": "headroom-two-exits", "licence": LICENCE, "source": SOURCE, "files": digests}
+    made = {
+        "row": row,
+        "fusion": weights.as_dict(),
+        "curves": {group: curve.as_dict() for group, curve in curves.items()},
+        "notes": dict(notes),
+    }
+    (folder / "model.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
