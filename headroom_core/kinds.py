@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from headroom_core.kind_marks import DIFF, DIFF_EXTENDED, FEATURES, HIT, HIT_PLAIN, LINE, TAG, Votes
+from headroom_core.kind_marks import ANSI, DIFF, DIFF_EXTENDED, FEATURES, HIT, HIT_PLAIN, LINE, TAG, Votes
 from headroom_core.kind_weights import WEIGHTS
 from headroom_core.types import Kind
 
@@ -80,7 +80,7 @@ def _json(text: str) -> Detected | None:
     if tail[-1:] in "}]":
         return Detected("json", 0.99)
     quotes = head.count('"') + head.count(":")
-    return Detected("json", 0.9) if quotes * 24 >= len(head) else None
+    return Detected("json", 0.97) if quotes * 24 >= len(head) else None
 
 
 def _json_after_text(text: str) -> Detected | None:
@@ -94,12 +94,16 @@ def _json_after_text(text: str) -> Detected | None:
         if _JSON_START.match(text[at : at + 2000]) and len(text) - at > 4 * at:
             sample = text[at : at + 4000]
             if sample.count('"') * 40 >= len(sample) and re.search(r'"\s*:', sample):
-                return Detected("json", 0.8)
+                return Detected("json", 0.96)
     return None
 
 
 def _votes(lines: list[str], text: str) -> Detected:
     """Each rule states a kind where enough of the sampled lines carry its mark; the most specific rule goes first."""
+    if any("\x1b[" in line for line in lines):
+        plain = [line for line in (ANSI.sub("", line) for line in lines) if line and not line.isspace()]
+        if plain and HIT.match(plain[0]) and (found := _search(plain, Votes(plain), text)):
+            return found
     votes = Votes(lines)
     if HIT.match(lines[0]) and HIT.match(lines[-1]) and (found := _search(lines, votes, text)):
         return found  # the commonest of them, without asking for the marks of the others
@@ -173,7 +177,7 @@ _DRAWN = ("tree ├──", "tree |--", "tree +--")  # the first line of our own
 def _search(lines: list[str], votes: Votes, text: str) -> Detected | None:
     separators = sum(line == "--" for line in lines) / len(lines)
     if votes["hit"] + separators >= 0.7 and votes["diagnostic"] < 0.3 and votes["frame"] < 0.4:
-        return Detected("search", 0.98 if votes["hit"] + separators >= 0.9 else 0.9)
+        return Detected("search", 0.99 if votes["hit"] + separators >= 0.9 else 0.95)
     if (
         votes["heading"]
         and votes["number"] + votes["heading"] + votes["hit"] + separators >= 0.9
@@ -193,7 +197,7 @@ def _search_plain(lines: list[str], votes: Votes, text: str) -> Detected | None:
         return None
     paths = [match[1] for line in lines if (match := HIT_PLAIN.match(line))]
     deep = sum("/" in path or "\\" in path for path in paths)
-    return Detected("search", 0.9) if deep >= 0.7 * len(paths) or len(set(paths)) <= len(paths) / 2 else None
+    return Detected("search", 0.97) if deep >= 0.7 * len(paths) or len(set(paths)) <= len(paths) / 2 else None
 
 
 def _trace(lines: list[str], votes: Votes, text: str) -> Detected | None:
@@ -201,7 +205,7 @@ def _trace(lines: list[str], votes: Votes, text: str) -> Detected | None:
         return None
     python = sum(line.startswith("Traceback") for line in lines)
     share = votes["frame"] * (2 if python else 1)
-    return Detected("trace", 0.95) if share >= 0.6 else None
+    return Detected("trace", 0.98) if share >= 0.6 else None
 
 
 def _markup(lines: list[str], votes: Votes, text: str) -> Detected | None:
@@ -215,7 +219,7 @@ def _markup(lines: list[str], votes: Votes, text: str) -> Detected | None:
         and (votes["tag"] >= 0.4 or tags >= len(lines))
         and "</" in text[:20000]
     ):
-        return Detected("html", 0.93)
+        return Detected("html", 0.97)
     return Detected("html", 0.85) if votes["tag"] >= 0.6 and tags >= len(lines) else None
 
 
@@ -238,9 +242,9 @@ def _table(lines: list[str], votes: Votes, text: str) -> Detected | None:
             and votes["code_end"] < 0.5
             and votes["sentence"] < 0.5
         ):
-            return Detected("table", 0.95 if often == len(lines) else 0.9)
+            return Detected("table", 0.98 if often == len(lines) else 0.94)
     if _comma_separated(lines):
-        return Detected("table", 0.9)
+        return Detected("table", 0.95)
     if len(lines) >= 4 and votes["stamp"] < 0.4 and votes["level"] < 0.3 and _aligned(lines):
         return Detected("table", 0.85)
     return None

@@ -20,6 +20,7 @@ from headroom_core.types import Context, Part, Rewrite
 
 __all__ = ["Search", "SearchOptions", "ungroup"]
 
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
 _AROUND_BEST: Final = 3  # how many of the best hits keep their context lines
 _REPEATS: Final = 3  # of one template among hits that score alike
 _AT_LEAST: Final = 6  # hits that are kept however much weaker they are than the best
@@ -47,16 +48,17 @@ class Search:
 
     def __call__(self, part: Part, context: Context, /) -> Rewrite | None:
         """The hits that answer, or all hits grouped by file; None where the part is no search result."""
+        lossy = context.strength != "lossless"
         text = part.text
+        if lossy and "\x1b[" in text:  # colours of grep --color=always stand inside the paths
+            text = _COLOUR.sub("", text)
         hits = read(text)
         if hits is None:
-            web = read_web(text) if context.strength != "lossless" else []
+            web = read_web(text) if lossy else []
             return pick(web, part, context) if web else None
-        if context.strength != "lossless":
-            picked = _Picking(hits, part, context, self._options).run()
-            if picked is not None:
-                return picked
-        grouped = group_hits(text, hits)
+        if lossy and (picked := _Picking(hits, part, context, self._options).run()) is not None:
+            return picked
+        grouped = group_hits(text, hits) if text == part.text else None
         return Rewrite.of(grouped) if grouped is not None else None
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headroom_core.kinds import detect
 from headroom_core.tokens.text import estimate
 from headroom_core.transforms._search.grouped import group
 from headroom_core.transforms._search.hits import read
@@ -243,3 +244,18 @@ def test_styles_are_told_apart() -> None:
     assert read("a/b.py:x\na/c.py:y").style == "plain"  # type: ignore[union-attr]
     assert read("a/b.py\n1:x\n2:y").style == "headed"  # type: ignore[union-attr]
     assert read("One sentence.\nAnother sentence.") is None
+
+
+def test_coloured_hits_are_read() -> None:
+    """grep --color=always: colours do not hide the paths; the kept hits stand without them."""
+    lines = [
+        f"\x1b[35m\x1b[Ksrc/m{i}.py\x1b[m\x1b[K\x1b[36m\x1b[K:\x1b[m\x1b[K\x1b[32m\x1b[K{i + 3}\x1b[m\x1b[K\x1b[36m\x1b[K:\x1b[m\x1b[K    call({i})"
+        for i in range(80)
+    ]
+    lines[33] = lines[33].replace("call(33)", "feed(quokka)")
+    text = "\n".join(lines)
+    assert detect(text).kind == "search"
+    out = run(text, "Who feeds the quokka?")
+    assert out is not None
+    assert "src/m33.py:36:    feed(quokka)" in out.text
+    assert run(text, strength="lossless") is None
