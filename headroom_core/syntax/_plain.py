@@ -18,7 +18,7 @@ _CLASS: Final = re.compile(
     rb"(?:class|module|interface|trait|struct|object|enum|impl|namespace|extension|protocol|defmodule|record)\s+([\w.:]+)"
 )
 _CALL_LIKE: Final = re.compile(
-    rb"\s*(?!(?:if|for|foreach|while|switch|else|do|try|catch|return|new|using|lock|match|when|with|unless|until|case)\b)"
+    rb"(?!(?:if|elseif|for|foreach|while|switch|else|do|try|catch|return|new|using|lock|match|when|with|unless|until|case)\b)"
     rb"[\w<>\[\],.*&:?@ \t]*?([\w~$]+)\s*\([^;{}]*\)?[^;={}]*\{?\s*$"
 )
 _ASSIGNED: Final = re.compile(
@@ -44,7 +44,7 @@ def read(data: bytes, language: str) -> Outline | None:
             _CLASS.match(line)
             or _KEYWORD.match(line)
             or _ASSIGNED.match(line)
-            or (_CALL_LIKE.match(line) if b"(" in line else None)
+            or (_CALL_LIKE.match(line.lstrip()) if b"(" in line else None)
         )
         if match is None:
             continue

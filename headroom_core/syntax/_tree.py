@@ -223,16 +223,21 @@ def _name(node: Node) -> tuple[str, Node | None]:
         if outside is not None and outside.end_byte <= node.start_byte:
             return _text(outside).strip("'\""), parent
     if own is not None:
-        return _text(own), None
+        return _text(own).lstrip("#"), None
+    return _declared(node), None
+
+
+def _declared(node: Node) -> str:
+    """The name that a C declarator declares, through pointers, references and parentheses."""
     declarator = node.child_by_field_name("declarator")
-    while declarator is not None and (deeper := declarator.child_by_field_name("declarator")) is not None:
+    while declarator is not None:
+        deeper = declarator.child_by_field_name("declarator")
+        if deeper is None and declarator.type in ("reference_declarator", "parenthesized_declarator"):
+            deeper = declarator.named_children[-1] if declarator.named_children else None
+        if deeper is None:
+            break
         declarator = deeper
-    if declarator is None:
-        return "", None
-    inner = (
-        declarator.named_children[0] if declarator.type.endswith("_declarator") and declarator.named_children else None
-    )
-    return _text(inner or declarator).replace("::", "."), None
+    return _text(declarator).replace("::", ".") if declarator is not None else ""
 
 
 _NAMED_FROM_OUTSIDE: Final = frozenset(("arrow_function", "function_expression", "generator_function", "class"))

@@ -34,12 +34,26 @@ _SHAPES: Final[dict[str, re.Pattern[str]]] = {
         r"|\bget; set;|\bstring \w+|\?\?=|^defmodule |\blet \w+: \w+ =|^\s*import \w+$",
     }.items()
 }
+_ELSEWHERE: Final = re.compile(
+    r"\A\s*<\?php|\A#!.*\b(?:ba|z|k|da)?sh\b|\A#!.*\b(?:ruby|perl|lua)\b|^using [\w.]+;|\bget; (?:private )?set;|^defmodule \w",
+    re.M,
+)
+"""What only languages without a row have: PHP, shells, C#, Elixir."""
+_LIKELY_ELSEWHERE: Final = re.compile(
+    r"^ *(?:(?:override|private|public|internal|suspend|inline|open|protected) )*fun (?:<[^>\n]+> )?[\w.]+\("
+    r"|^ *(?:private |public |static |override |@\w+ )*func \w+(?:<[^>\n]*>)?\(.*\) (?:throws |async )*(?:-> [^{\n]+)?\{|\bguard let\b"
+    r"|^ *(?:case class|object|sealed trait) \w+(?: extends| \{|\()|^ *local function |^ *def [\w?!.]+(?:\([^()\n]*\))?$|^ *end$",
+    re.M,
+)
+"""What is usual in Kotlin, Swift, Scala, Lua and Ruby."""
 _FALLBACKS: Final = {"c": ("cpp",), "cpp": ("c",), "javascript": ("tsx",), "typescript": ("tsx", "javascript")}
 
 
 def languages(text: str) -> tuple[str, ...]:
     """Candidates, best first; empty where no shape of a known language stands out."""
     sample = _sample(text)
+    if _ELSEWHERE.search(sample):
+        return ()
     scores = {language: float(sum(1 for _ in shape.finditer(sample))) for language, shape in _SHAPES.items()}
     if text.startswith("#!"):
         first = text[:80].split("\n", 1)[0]
@@ -50,6 +64,9 @@ def languages(text: str) -> tuple[str, ...]:
         scores["cpp"] += scores["c"]
     if scores["rust"] > scores["cpp"] / 2:
         scores["cpp"] = 0
+    elsewhere = 2 * sum(1 for _ in _LIKELY_ELSEWHERE.finditer(sample))
+    if scores["go"] < elsewhere > max(scores.values()):
+        return ()
     ranked = sorted((name for name in scores if scores[name] > 0), key=lambda name: -scores[name])
     if not ranked or (ranked[0] == "other" and scores["other"] > 2 * max((scores[r] for r in ranked[1:]), default=0)):
         return ()
@@ -62,5 +79,6 @@ def _sample(text: str) -> str:
     """A few windows, spread over the text: enough to tell, at a cost that does not grow with it."""
     if len(text) > _WINDOW_CHARS * _WINDOWS:
         step = (len(text) - _WINDOW_CHARS) // (_WINDOWS - 1)
-        text = "\n".join(text[k * step : k * step + _WINDOW_CHARS] for k in range(_WINDOWS))
+        windows = [text[k * step : k * step + _WINDOW_CHARS] for k in range(_WINDOWS)]
+        text = "\n".join(w[w.find("\n") + 1 if k else 0 : w.rfind("\n")] for k, w in enumerate(windows))
     return "\n".join(_SPACES.sub(" ", line[:_LINE_CHARS].lstrip()) for line in text.split("\n"))

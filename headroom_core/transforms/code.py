@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
+from typing import Final
 
 from headroom_core.syntax import gutter
 from headroom_core.syntax.outline import Outline, Span, outline
@@ -12,6 +13,8 @@ from headroom_core.transforms._code import trim
 from headroom_core.transforms._code.choose import chosen, relevance
 from headroom_core.transforms._code.fold import Edit, Folder
 from headroom_core.types import Context, Part, Rewrite
+
+_COMMENTS_SHARE: Final = 0.5
 
 
 class Code:
@@ -25,7 +28,7 @@ class Code:
             return None
         numbered = gutter.read(part.text)
         made = outline(numbered.source if numbered else part.text)
-        if made is None or not made.symbols:
+        if made is None or not (made.symbols or _declares(made)):
             return None
         asked = _asked.asked(context.query)
         kept = chosen(made, asked)
@@ -34,6 +37,11 @@ class Code:
             more = _filled(made, kept, asked, context.target_ratio, len(result.text))
             result = _folded(made, more, asked, numbered) if more != kept else result
         return result
+
+
+def _declares(made: Outline) -> bool:
+    """Is a file without definitions more than its comments: types, constants, tables?"""
+    return sum(end - start for start, end in made.comments) < _COMMENTS_SHARE * len(made.data)
 
 
 def _folded(made: Outline, kept: set[int], asked: _asked.Asked, numbered: gutter.Numbered | None) -> Rewrite | None:

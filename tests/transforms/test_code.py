@@ -365,6 +365,26 @@ def test_other_languages_fold_by_indentation_without_tree_sitter(
     assert text.count("{") == text.count("}")
 
 
+OTHERS = {
+    "php": "<?php\nclass A {\n    public function first($a)\n    {\n        if ($a) {\n            b();\n        }\n        c();\n    }\n}\n",
+    "c#": "using System;\nnamespace N {\n    class A {\n        public int First(int a) {\n            B();\n            C();\n            D();\n        }\n    }\n}\n",
+    "kotlin": "package n\n\nclass A {\n    fun first(a: Int): Int {\n        b()\n        c()\n        return d()\n    }\n    fun z() {}\n    fun y() {}\n}\n",
+    "shell": "#!/bin/bash\nfirst() {\n    b x\n    c y\n    d z\n}\nfirst\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_languages_without_a_row_are_not_taken_for_others(language: str) -> None:
+    """They are read by lines: heads stay, well-indented bodies fold."""
+    source = OTHERS[language]
+    made = outline(source)
+    assert languages(source) == ()
+    assert made is not None
+    assert made.engine == "plain"
+    assert any(s.name.lower() == "first" and s.kind == "function" for s in made.symbols)
+    assert not any(s.name == "if" for s in made.symbols)
+
+
 RUBY = """require 'set'
 
 class Box < Base
