@@ -1,0 +1,128 @@
+"""What a retriever finds, cut down to what the question needs; each original stays at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import BaseNode, ImageNode, MediaResource, Node, NodeWithScore, QueryBundle, TextNode
+from pydantic import ConfigDict, Field, PrivateAttr
+
+from headroom_core.pipeline import Compressor
+from headroom_integrations._passages import Joint, Passage, Passages
+from headroom_integrations.llama_index.events import tell
+from headroom_integrations.llama_index.messages import NOTE
+
+
+class HeadroomNodePostprocessor(BaseNodePostprocessor):
+    """Keeps of retrieved nodes what the query needs, under one budget over all of them.
+
+    Give one of ``target_ratio`` (share of tokens to keep), ``token_budget`` (tokens in total) and ``max_risk`` (accepted
+    share of lost evidence); without one, the bundled threshold holds the risk at 5 %. Ids, scores, relationships,
+    metadata and offsets stay. ``node.metadata["headroom"]``, which no prompt and no embedding sees, has the reference of
+    the original; the last node's lists what was dropped altogether. No marker stands in the text.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    compressor: Compressor | None = Field(default=None, exclude=True, repr=False)
+    namespace: str | None = None
+    target_ratio: float | None = None
+    token_budget: int | None = None
+    max_risk: float | None = None
+    text_model: Any = Field(default=None, exclude=True, repr=False)
+    _passages: Passages = PrivateAttr()
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Settle the budget, or say what is wrong with it."""
+        super().model_post_init(context)
+        joint: Joint | None = self.text_model
+        self._passages = Passages(
+            self.compressor,
+            namespace=self.namespace,
+            target_ratio=self.target_ratio,
+            token_budget=self.token_budget,
+            max_risk=self.max_risk,
+            joint=joint,
+        )
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Name of the component."""
+        return "HeadroomNodePostprocessor"
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        if not nodes:
+            return []
+        query = query_bundle.query_str if query_bundle else None
+        passages = self._passages.cut([text_of(scored.node) for scored in nodes], query)
+        tell(_note(passages), "nodes", self.callback_manager)
+        return _left(nodes, passages)
+
+
+def _left(nodes: Sequence[NodeWithScore], passages: Sequence[Passage]) -> list[NodeWithScore]:
+    """The nodes that are left, in order; one that did not change is the same object."""
+    kept: list[NodeWithScore] = []
+    dropped: list[dict[str, Any]] = []
+    for scored, passage in zip(nodes, passages, strict=True):
+        node, text = scored.node, text_of(scored.node)
+        if passage.text.strip() or has_media(node):
+            kept.append(_with(scored, cut_node(node, passage)))
+        elif text:
+            dropped.append({"ref": passage.ref, "id": node.node_id, "score": scored.score})
+    if dropped and kept:
+        last = kept[-1]
+        kept[-1] = _with(last, noted(last.node, {"dropped": dropped}))
+    return kept
+
+
+def _with(scored: NodeWithScore, node: BaseNode) -> NodeWithScore:
+    return scored if node is scored.node else scored.model_copy(update={"node": node})
+
+
+def text_of(node: BaseNode) -> str:
+    """The node's own text, without metadata."""
+    if isinstance(node, TextNode):
+        return node.text
+    resource = node.text_resource if isinstance(node, Node) else None
+    return (resource.text or "") if resource else ""
+
+
+def has_media(node: BaseNode) -> bool:
+    """Does the node hold anything besides text?"""
+    if isinstance(node, ImageNode):
+        return bool(node.image or node.image_path or node.image_url)
+    if isinstance(node, Node):
+        return any((node.image_resource, node.audio_resource, node.video_resource))
+    return not isinstance(node, TextNode)
+
+
+def cut_node(node: BaseNode, passage: Passage) -> BaseNode:
+    """A copy with the passage's text and our note; the same object where nothing changed."""
+    if passage.text == text_of(node):
+        return node
+    update: dict[str, Any] = {"text": passage.text}
+    if isinstance(node, Node):
+        resource = node.text_resource or MediaResource()
+        update = {"text_resource": resource.model_copy(update={"text": passage.text})}
+    return noted(node.model_copy(update=update), passage.as_dict())
+
+
+def noted(node: BaseNode, note: dict[str, Any]) -> BaseNode:
+    """A copy with ``note`` in its metadata, where no prompt and no embedding sees it."""
+    own = node.metadata.get(NOTE)
+    metadata = {**node.metadata, NOTE: {**(own if isinstance(own, dict) else {}), **note}}
+    hidden = {
+        name: keys if NOTE in (keys := getattr(node, name)) else [*keys, NOTE]
+        for name in ("excluded_llm_metadata_keys", "excluded_embed_metadata_keys")
+    }
+    return node.model_copy(update={"metadata": metadata, **hidden})
+
+
+def _note(passages: Sequence[Passage]) -> dict[str, Any]:
+    before = sum(passage.original_tokens for passage in passages)
+    after = sum(passage.tokens for passage in passages)
+    return {"requests": 1, "original_tokens": before, "compressed_tokens": after, "saved": before - after}
