@@ -101,7 +101,7 @@ def read(lines: Lines) -> Features:
     shape = _shape(lines, words, line, node_of, repeats, count, inverse, exact, level)
     if len(line):
         _say(shape, words, bits, vocabulary.pair_bits()(pairs), pairs, node_of, len(line))
-    fold = _per_node((bits & vocabulary.PERCENT) > 0, node_of, len(line)) > 0
+    fold = _per_node(np.flatnonzero(((bits & vocabulary.PERCENT) > 0) & (node_of >= 0)), node_of, len(line)) > 0
     fold &= count > _PROGRESS
     fold[_marked(lines, line)] = True
     rest = (_structure(lines, line), exact[line], template[line], count)
@@ -122,9 +122,9 @@ def _levels(words: Words, bits: NDArray[np.int32], node_of: I64, nodes: int) -> 
     return level
 
 
-def _per_node(weights: NDArray[np.bool_], node_of: I64, nodes: int) -> NDArray[np.float64]:
-    chosen = node_of[weights & (node_of >= 0)]
-    return np.bincount(chosen, minlength=nodes).astype(np.float64)
+def _per_node(chosen: I64, node_of: I64, nodes: int) -> NDArray[np.int64]:
+    """How many of the chosen words each node has."""
+    return np.bincount(node_of[chosen], minlength=nodes)
 
 
 def _shape(
@@ -143,8 +143,10 @@ def _shape(
     if not n:
         return out
     size = (lines.end - lines.start)[line]
-    total = np.maximum(_per_node(node_of >= 0, node_of, n), 1)
-    heads = np.flatnonzero(words.first & (node_of >= 0))
+    real = node_of >= 0
+    by_class = np.bincount(node_of[real] * 8 + words.cls[real], minlength=8 * n).reshape(n, 8)
+    total = np.maximum(by_class.sum(1), 1)
+    heads = np.flatnonzero(words.first & real)
     gap = np.diff(np.concatenate([[-1], line]))
     seen = np.zeros(n, bool)
     seen[np.unique(kind, return_index=True)[1]] = True
@@ -153,7 +155,7 @@ def _shape(
     out[:, 1] = np.minimum(words.indent[heads], 40) / 10
     out[:, 2] = np.log1p(total) / 3
     for column, cls in ((3, tokens.DIGIT), (4, tokens.UPPER), (5, tokens.SIGN), (6, tokens.OTHER)):
-        out[:, column] = _per_node(words.cls == cls, node_of, n) / total
+        out[:, column] = by_class[:, cls] / total
     out[:, 7] = words.cls[heads] == tokens.SIGN
     out[:, 8] = words.cls[heads] == tokens.DIGIT
     out[:, 9] = words.cls[heads] == tokens.LOWER
@@ -188,16 +190,22 @@ def _say(
 ) -> None:
     """What the words say (columns 24 to 28 and 32 to 48): failures, passes, blocks under them, places in files."""
     heads = np.flatnonzero(words.first & (node_of >= 0))
+    told = np.flatnonzero((bits > 0) & (node_of >= 0))
+    paired = np.flatnonzero((pair_bits > 0) & (node_of >= 0))
+
+    def number(rows: I64, bit: int, of: NDArray[np.int32] = bits) -> NDArray[np.int64]:
+        return _per_node(rows[(of[rows] & bit) > 0], node_of, n)
+
     for column, bit in ((24, vocabulary.IS_STRONG), (25, vocabulary.IS_WEAK), (26, vocabulary.IS_GOOD)):
-        out[:, column] = np.minimum(_per_node((bits & bit) > 0, node_of, n), 3) / 2
-    zero = np.zeros(len(bits), bool)
-    zero[:-1] = ((bits[:-1] & vocabulary.ZERO) > 0) & ((bits[1:] & vocabulary.IS_STRONG) > 0)
+        out[:, column] = np.minimum(number(told, bit), 3) / 2
+    zero = told[(bits[told] & vocabulary.ZERO) > 0]
+    zero = zero[(bits[np.minimum(zero + 1, len(bits) - 1)] & vocabulary.IS_STRONG) > 0]
     out[:, 27] = _per_node(zero, node_of, n) > 0
     out[:, 28] = np.log1p(np.cumsum(out[:, 24] > 0)) / 4
     fail = ((bits[heads] | pair_bits[heads]) & vocabulary.FAIL_HEAD) > 0
     good = ((bits[heads] | pair_bits[heads]) & vocabulary.GOOD_HEAD) > 0
     out[:, 32], out[:, 33] = fail, good
-    out[:, 34] = np.minimum(_per_node((pair_bits & vocabulary.FAIL_PAIR) > 0, node_of, n), 3) / 2
+    out[:, 34] = np.minimum(number(paired, vocabulary.FAIL_PAIR, pair_bits), 3) / 2
     at = np.arange(n)
     opened = np.maximum.accumulate(np.where(fail, at, -1))
     since = np.where(opened >= 0, at - opened, 1000)
@@ -206,10 +214,10 @@ def _say(
     out[:, 37] = (since < 60) & (since > 0) & (out[:, 1] > out[np.maximum(opened, 0), 1])
     out[:, 38] = np.log1p(fail.sum()) / 5
     out[:, 39] = np.log1p(np.cumsum(fail)) / 5
-    place = np.zeros(len(bits), bool)
-    place[:-1] = ((bits[:-1] & vocabulary.BEFORE_LINE) > 0) & (words.cls[1:] == tokens.DIGIT) & ~words.first[1:]
-    out[:, 40] = np.minimum(_per_node(place, node_of, n), 3) / 2
-    out[:, 41] = np.minimum(_per_node((bits & vocabulary.SLASH) > 0, node_of, n), 8) / 4
+    after = np.minimum(told + 1, len(bits) - 1)
+    place = ((bits[told] & vocabulary.BEFORE_LINE) > 0) & (words.cls[after] == tokens.DIGIT) & ~words.first[after]
+    out[:, 40] = np.minimum(_per_node(told[place], node_of, n), 3) / 2
+    out[:, 41] = np.minimum(number(told, vocabulary.SLASH), 8) / 4
     out[:, 42] = (bits[heads] & vocabulary.FRAME) > 0
     for column, key in ((43, pairs[heads]), (44, words.hash[heads])):
         _, inverse, counts = np.unique(key, return_inverse=True, return_counts=True)
@@ -218,7 +226,7 @@ def _say(
     closing = np.flatnonzero(np.append(words.first[1:], True) & (node_of >= 0))
     out[:, 46] = (bits[closing] & vocabulary.FAIL_END) > 0
     out[:, 47] = good.mean()
-    out[:, 48] = _per_node((bits & vocabulary.FAIL_CAPS) > 0, node_of, n) > 0
+    out[:, 48] = number(told, vocabulary.FAIL_CAPS) > 0
 
 
 def _last_sign(lines: Lines, line: I64) -> NDArray[np.bool_]:

@@ -19,11 +19,16 @@ _ROWS = 1 << 13  # nodes whose words are counted at a time
 
 
 @dataclass(frozen=True, slots=True)
-class Net:
-    """The arrays of one net. ``known`` is 1 for the words that it knows; ``convs`` are (weights (tap, in, out), bias), dilated by 1, 2, 4, 8."""
+class Ranker:
+    """Nets of one shape over one vocabulary of words and pairs, stacked: the first axis is the net, where not said.
 
+    ``words`` is (size, nets * width + nets): the last columns are 1 for the words that a net knows. ``heads`` is
+    (size, nets * width), ``dense`` (SHAPE + STRUCTURE, nets * width). ``convs`` are (nets, in, taps * out) with biases
+    (nets, 1, out), dilated by 1, 2, 4, 8.
+    """
+
+    vocabulary: Lookup
     words: F32
-    known: F32
     heads: F32
     dense: F32
     dense_bias: F32
@@ -33,63 +38,53 @@ class Net:
     out: F32
     out_bias: F32
 
-    def scores(self, x: F32) -> F32:
-        """Logits from the first layer's sums (nodes, width)."""
-        x = np.maximum(x + self.dense_bias, 0)
-        for k, (weight, bias) in enumerate(self.convs):
-            x += np.maximum(_convolve(x, weight, 1 << k) + bias, 0)
-        reach = (self.far.shape[0] - x.shape[1]) // 2
-        forward = np.maximum.accumulate(x[:, :reach], 0)
-        back = np.maximum.accumulate(x[::-1, reach : 2 * reach], 0)[::-1]
-        x = x + np.maximum(np.hstack([x, forward, back]) @ self.far + self.far_bias, 0)
-        return np.asarray(x @ self.out + self.out_bias, np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Ranker:
-    """Nets over one vocabulary of words and pairs."""
-
-    vocabulary: Lookup
-    size: int
-    nets: tuple[Net, ...]
-
     def share(self, seen: Features) -> NDArray[np.float64]:
         """Expected share of the wanted text in each node: the mean of the nets' softmaxes. Sums to 1."""
-        total = np.zeros(len(seen.line))
-        for first, net in zip(self._first_layer(seen), self.nets, strict=True):
-            logits = net.scores(first).astype(np.float64)
-            raised = np.exp(logits - logits.max())
-            total += raised / raised.sum()
-        return total / len(self.nets)
+        logits = self.scores(seen).astype(np.float64)
+        raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray((raised / raised.sum(axis=1, keepdims=True)).mean(axis=0))
 
-    def _first_layer(self, seen: Features) -> list[F32]:
-        """Per net: words over the root of their number, the first word, and the dense features."""
-        n = len(seen.line)
-        here = seen.node_of >= 0
+    def scores(self, seen: Features) -> F32:
+        """Logits, (nets, nodes)."""
+        nets, width = len(self.dense_bias), self.dense_bias.shape[-1]
+        x = self._first_layer(seen).reshape(-1, nets, width).swapaxes(0, 1)
+        x = np.ascontiguousarray(np.maximum(x + self.dense_bias, 0))
+        for k, (weight, bias) in enumerate(self.convs):
+            x += np.maximum(_convolve(x, weight, 1 << k) + bias, 0)
+        reach = (self.far.shape[1] - width) // 2
+        forward = np.maximum.accumulate(x[:, :, :reach], 1)
+        back = np.maximum.accumulate(x[:, ::-1, reach : 2 * reach], 1)[:, ::-1]
+        x = x + np.maximum(np.concatenate([x, forward, back], 2) @ self.far + self.far_bias, 0)
+        return np.asarray((x @ self.out)[:, :, 0] + self.out_bias, np.float32)
+
+    def _first_layer(self, seen: Features) -> F32:
+        """Words over the root of their number, the first word, and the dense features: (nodes, nets * width)."""
+        n, nets, size = len(seen.line), len(self.dense_bias), len(self.words)
         row, pair_row = self.vocabulary(seen.words.hash), self.vocabulary(seen.pairs)
-        flat = [seen.node_of[k] * self.size + r[k] for r in (row, pair_row) for k in (np.flatnonzero(here & (r >= 0)),)]
-        head = np.flatnonzero(here & seen.words.first & (row >= 0))
-        dense = np.hstack([seen.shape, seen.structure])
-        out = [dense @ net.dense for net in self.nets]
+        known, pair_known = (np.flatnonzero((r >= 0) & (seen.node_of >= 0)) for r in (row, pair_row))
+        flat = [seen.node_of[known] * size + row[known], seen.node_of[pair_known] * size + pair_row[pair_known]]
+        head = known[seen.words.first[known]]
+        out = np.asarray(np.hstack([seen.shape, seen.structure]) @ self.dense)
         for a in range(0, n, _ROWS):
             b = min(n, a + _ROWS)
-            cells = [f if n <= _ROWS else f[slice(*np.searchsorted(f // self.size, (a, b)))] for f in flat]
-            counts = np.bincount(np.concatenate(cells) - a * self.size, minlength=(b - a) * self.size)
-            bag = counts.astype(np.float32).reshape(b - a, self.size)
-            for net, x in zip(self.nets, out, strict=True):
-                x[a:b] += (bag @ net.words) / np.sqrt(bag @ net.known + 1)[:, None]
-        for net, x in zip(self.nets, out, strict=True):
-            x[seen.node_of[head]] += net.heads[row[head]]
+            cells = [f if n <= _ROWS else f[slice(*np.searchsorted(f // size, (a, b)))] for f in flat]
+            counts = np.bincount(np.concatenate(cells) - a * size, minlength=(b - a) * size)
+            sums = counts.astype(np.float32).reshape(b - a, size) @ self.words
+            scale = 1 / np.sqrt(sums[:, -nets:] + 1)
+            out[a:b] += sums[:, :-nets] * np.repeat(scale, out.shape[1] // nets, axis=1)
+        out[seen.node_of[head]] += self.heads[row[head]]
         return out
 
 
 def _convolve(x: F32, weight: F32, dilation: int) -> F32:
-    """Three taps at distance ``dilation``, zeros beyond the ends: (n, in) to (n, out)."""
-    out = x @ weight[1]
-    if len(x) > dilation:
-        out[dilation:] += x[:-dilation] @ weight[0]
-        out[:-dilation] += x[dilation:] @ weight[2]
-    return np.asarray(out)
+    """Three taps at distance ``dilation``, zeros beyond the ends: (nets, n, in) to (nets, n, out)."""
+    taps, width = x @ weight, x.shape[2]
+    before, after = taps[:, :, :width], taps[:, :, 2 * width :]
+    out: F32 = taps[:, :, width : 2 * width].copy()
+    if x.shape[1] > dilation:
+        out[:, dilation:] += before[:, :-dilation]
+        out[:, :-dilation] += after[:, dilation:]
+    return out
 
 
 @lru_cache(maxsize=1)
@@ -106,15 +101,25 @@ def load(file: Path) -> Ranker:
     except (OSError, ValueError) as error:
         raise ModelError(f"The log ranker {file} cannot be read ({error}); reinstall the package") from error
     vocab = every.pop("vocab")
-    nets = tuple(_net(every, f"{k}.", file) for k in range(len({name.split(".")[0] for name in every})))
-    return Ranker(Lookup({int(key): row for row, key in enumerate(vocab)}), len(vocab), nets)
-
-
-def _net(every: dict[str, NDArray[np.generic]], prefix: str, file: Path) -> Net:
-    f = {name.removeprefix(prefix): a.astype(np.float32) for name, a in every.items() if name.startswith(prefix)}
-    if f["dense"].shape[0] != SHAPE + STRUCTURE:
+    nets = range(len({name.split(".")[0] for name in every}))
+    a = {name: np.asarray(value, np.float32) for name, value in every.items()}
+    if a["0.dense"].shape[0] != SHAPE + STRUCTURE:
         raise ModelError(f"The log ranker {file} is of another layout; train it again")
-    convs = tuple((f[f"conv{k}"], f[f"conv{k}_bias"]) for k in range(sum(name.startswith("conv") for name in f) // 2))
-    known = np.asarray(f["words"].any(axis=1), np.float32)
-    plain = (f["words"], known, f["heads"], f["dense"], f["dense_bias"])
-    return Net(*plain, convs, f["far"], f["far_bias"], f["out"], f["out_bias"])
+    words, heads, dense = ([a[f"{k}.{name}"] for k in nets] for name in ("words", "heads", "dense"))
+    known = [w.any(axis=1, keepdims=True).astype(np.float32) for w in words]
+    convs = []
+    for layer in range(sum(name.startswith("0.conv") for name in a) // 2):
+        taps = np.stack([np.concatenate(list(a[f"{k}.conv{layer}"]), axis=1) for k in nets])
+        convs.append((taps, np.stack([a[f"{k}.conv{layer}_bias"] for k in nets])[:, None]))
+    return Ranker(
+        Lookup({int(key): row for row, key in enumerate(vocab)}),
+        np.hstack([*words, *known]),
+        np.hstack(heads),
+        np.hstack(dense),
+        np.stack([a[f"{k}.dense_bias"] for k in nets])[:, None],
+        tuple(convs),
+        np.stack([a[f"{k}.far"] for k in nets]),
+        np.stack([a[f"{k}.far_bias"] for k in nets])[:, None],
+        np.stack([a[f"{k}.out"] for k in nets])[:, :, None],
+        np.stack([a[f"{k}.out_bias"] for k in nets]),
+    )

@@ -16,7 +16,8 @@ _PREFIX = re.compile(
 )
 _HOLE = re.compile(r"[\w.:/,+-]*\d[\w.:/,+-]*")
 _TROUBLE = re.compile(r"\b(?:err(?:or)?s?|fatal|critical|severe|warn(?:ing)?s?|fail(?:ed|ure)?s?|exception)\b", re.I)
-_MERGED = 48  # kinds that are compared with each other
+_LETTERS = re.compile(r"[^\W\d_][^\W\d_]")
+_MERGED = 16  # kinds that are compared with each other
 _WIDE = 56
 _READ = 400  # bytes of a line that are read for its words
 
@@ -58,7 +59,7 @@ def _groups(
         else:
             merged.append(member)
     merged.sort(key=lambda group: (not _TROUBLE.search(" ".join(group[0])), -group[1]))
-    common = [group for group in merged if group[1] >= 2 and sum(c.isalpha() for c in "".join(group[0])) >= 3]
+    common = [group for group in merged if group[1] >= 2 and any(map(_LETTERS.search, group[0]))]
     half = max(1, kinds // 2)  # trouble first, then by number
     common = common[:half] + sorted(common[half:], key=lambda group: -group[1])
     shown = [_say(lines, group) for group in common[:kinds]]
