@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +11,10 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 
 from headroom_core import Compressor, open_originals
 from headroom_core.types import Context, Part, Rewrite
+from tests.servers.anthropic import AnthropicServer
+from tests.servers.loopback import Loopback
+from tests.servers.openai import OpenAIServer
+from tests.servers.responses import ResponsesServer
 
 ROWS = [{"id": i, "name": f"user {i}", "status": "completed", "amount": i * 7} for i in range(120)]
 TEXT = json.dumps(ROWS, indent=1)
@@ -36,6 +41,36 @@ class FirstRows:
             return None if small == part.text else Rewrite.of(small)
         kept = rows[:1] if context.target_ratio and context.target_ratio < 0.1 else rows[:2]
         return Rewrite.of(json.dumps(kept, separators=(",", ":")), f"{len(rows) - len(kept)} of {len(rows)} rows")
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[dict[str, Loopback]]:
+    """One server of each kind for all tests: a client's TLS context is dear to make, and it is made once per address."""
+    made: dict[str, Loopback] = {
+        "openai": OpenAIServer(),
+        "anthropic": AnthropicServer(),
+        "responses": ResponsesServer(),
+    }
+    yield made
+    for server in made.values():
+        server.close()
+
+
+@pytest.fixture(params=["openai", "anthropic"])
+def provider(request: pytest.FixtureRequest) -> str:
+    """Each provider in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def server(provider: str, servers: dict[str, Loopback]) -> Iterator[Loopback]:
+    """The provider's server, with nothing asked yet; every request must have been sound."""
+    made = servers[provider]
+    made.clear()
+    yield made
+    vars(made).pop("check", None)
+    made.clear()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,7 +23,6 @@ from pydantic import BaseModel
 from headroom_integrations.langchain import HeadroomChatModel
 from headroom_integrations.langchain.testing import ScriptedChatModel
 from tests.langchain.conftest import ROWS, TEXT, FirstRows, conversation, make_compressor, ref_in
-from tests.servers.anthropic import AnthropicServer
 from tests.servers.loopback import Loopback, Reply
 from tests.servers.openai import OpenAIServer
 
@@ -45,18 +44,6 @@ def users(page: int) -> str:
 def other(page: int) -> str:
     """List others."""
     return TEXT
-
-
-@pytest.fixture(params=["openai", "anthropic"])
-def provider(request: pytest.FixtureRequest) -> Iterator[str]:
-    return request.param
-
-
-@pytest.fixture
-def server(provider: str) -> Iterator[Loopback]:
-    made = OpenAIServer() if provider == "openai" else AnthropicServer()
-    yield made
-    made.close()
 
 
 def client(server: Loopback, **parameters: Any) -> Any:
@@ -637,7 +624,7 @@ def test_agents_with_a_response_format(strategy: str, server: Loopback) -> None:
     assert "118 of 120" in state["messages"][2].content
 
 
-def test_a_configurable_model() -> None:
+def test_a_configurable_model(servers: dict[str, Any]) -> None:
     """init_chat_model's configurable model is no chat model: the wrapper says so, the middleware takes it."""
     from langchain.agents import create_agent
     from langchain.chat_models import init_chat_model
@@ -655,7 +642,6 @@ def test_a_configurable_model() -> None:
         {"messages": [HumanMessage("q")]}
     )
     assert "118 of 120" in state["messages"][2].content
-    server.close()
 
 
 def test_traces_see_the_originals(server: Loopback) -> None:

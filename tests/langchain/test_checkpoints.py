@@ -29,7 +29,6 @@ from headroom_integrations.langchain import HeadroomMiddleware
 from headroom_integrations.langchain.testing import ScriptedChatModel
 from tests.langchain.conftest import TEXT, make_compressor
 from tests.langchain.test_middleware import call, last_ref, looks_up, users
-from tests.servers.anthropic import AnthropicServer
 from tests.servers.loopback import Reply
 
 THREAD = {"configurable": {"thread_id": "t"}}
@@ -173,9 +172,10 @@ def test_with_a_tool_selector() -> None:
     assert [t["function"]["name"] for t in model.requests[0][1]["tools"]] == ["headroom_retrieve", "users"]
 
 
-def test_with_anthropic_prompt_caching() -> None:
+def test_with_anthropic_prompt_caching(servers: dict[str, Any]) -> None:
     """Cache marks set inside ours stand on the caller's last tool and the system prompt, in every request alike."""
-    server = AnthropicServer()
+    server = servers["anthropic"]
+    server.clear()
     server.script = [Reply(calls=[("users", {"page": 1})]), Reply("done")]
     model = ChatAnthropic(model="claude-sonnet-4-6", api_key="k", base_url=server.url)
     middleware = [HeadroomMiddleware(make_compressor()), AnthropicPromptCachingMiddleware()]
@@ -187,4 +187,3 @@ def test_with_anthropic_prompt_caching() -> None:
     assert first["system"] == second["system"]
     assert "cache_control" in first["tools"][-1]
     assert "cache_control" in first["system"][-1]
-    server.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,10 +17,8 @@ from tests.servers.responses import ResponsesServer
 
 
 @pytest.fixture
-def server() -> Iterator[ResponsesServer]:
-    made = ResponsesServer()
-    yield made
-    made.close()
+def provider() -> str:
+    return "responses"
 
 
 def model(server: ResponsesServer, **parameters: Any) -> HeadroomChatModel:

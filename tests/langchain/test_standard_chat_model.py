@@ -19,13 +19,13 @@ from langchain_tests.unit_tests import ChatModelUnitTests
 
 from headroom_integrations.langchain import HeadroomChatModel
 from tests.langchain.conftest import make_compressor
-from tests.servers.anthropic import AnthropicServer
 from tests.servers.loopback import Loopback
-from tests.servers.openai import OpenAIServer
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:OpenAI may require a filename"),
     pytest.mark.filterwarnings("ignore:LANGCHAIN_TESTS_USER_AGENT"),
+    pytest.mark.filterwarnings("ignore:Received a Pydantic BaseModel V1 schema"),
+    pytest.mark.filterwarnings("ignore:Pydantic serializer warnings"),  # the OpenAI client's own, in its parsing stream
 ]
 
 PNG = base64.b64decode(
@@ -46,14 +46,15 @@ def _fixtures_from_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 class WithOpenAI:
     """A server, a client, and what the client can do."""
 
-    server_class: type[Loopback] = OpenAIServer
+    kind = "openai"
     server: Any
 
     @pytest.fixture(autouse=True)
-    def _server(self) -> Iterator[None]:
-        type(self).server = self.server_class()
+    def _server(self, servers: dict[str, Loopback]) -> Iterator[None]:
+        self.server = servers[self.kind]
+        self.server.clear()
         yield
-        self.server.close()
+        self.server.clear()
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
@@ -76,7 +77,7 @@ class WithOpenAI:
 class WithAnthropic(WithOpenAI):
     """The same for Anthropic."""
 
-    server_class = AnthropicServer
+    kind = "anthropic"
 
     @property
     def chat_model_params(self) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,13 +22,6 @@ from tests.langchain.test_messages import FORMS
 from tests.servers.anthropic import AnthropicServer
 from tests.servers.loopback import Loopback, Reply
 from tests.servers.openai import OpenAIServer
-
-
-@pytest.fixture(params=["openai", "anthropic"])
-def server(request: pytest.FixtureRequest) -> Iterator[Loopback]:
-    made = OpenAIServer() if request.param == "openai" else AnthropicServer()
-    yield made
-    made.close()
 
 
 def client(server: Loopback) -> Any:
@@ -154,15 +146,16 @@ def test_stable_prefix_of_an_agent(persist: bool, server: Loopback) -> None:
             {"messages": [HumanMessage(f"Question {question}: which disk is full on page {question}?")]}, config
         )
     _assert_prefixes(server)
-    assert sum("headroom_retrieve(ref=" in json.dumps(m) for m in server.bodies[-1]["messages"]) >= 20
+    assert sum("headroom_retrieve(ref=" in json.dumps(m) for m in server.bodies[-1]["messages"]) >= 10
 
 
 def test_stable_prefix_of_the_wrapper(server: Loopback) -> None:
-    """The same for a conversation of 30 turns that the caller keeps, over two processes' worth of compressors."""
+    """The same for a conversation of 30 turns that the caller keeps, over three processes' worth of compressors."""
     originals = open_originals("memory://")
     messages: list[BaseMessage] = [SystemMessage("You are careful.")]
     for number in range(30):
-        model = HeadroomChatModel(inner=client(server), compressor=Compressor(originals=originals, strict=True))
+        if number % 10 == 0:
+            model = HeadroomChatModel(inner=client(server), compressor=Compressor(originals=originals, strict=True))
         if number % 5 == 0:
             messages.append(HumanMessage(f"Question {number}?"))
         server.script = [_step(number)]

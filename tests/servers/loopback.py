@@ -63,13 +63,15 @@ class Loopback:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
-        assert not self.problems, self.problems[0]
 
     def clear(self) -> None:
+        """Forget what was asked, and fail if any of it was wrong."""
+        problems, self.problems = self.problems, []
         self.bodies.clear()
         self.raw.clear()
         self.times.clear()
         self.script.clear()
+        assert not problems, problems[0]
 
     def reply(self, raw: bytes) -> tuple[dict[str, Any], Reply]:
         body = json.loads(raw)
@@ -191,8 +193,10 @@ def _handler(server: Loopback) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
+            self.send_header("Connection", "close")  # no connection outlives the event loop that opened it
             self.end_headers()
             self.wfile.write(data)
+            self.close_connection = True
 
         def log_message(self, *args: Any) -> None:
             """Quiet."""
