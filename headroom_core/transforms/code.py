@@ -161,5 +161,6 @@ def _parses(data: bytes, made: Outline) -> bool:
 def _left_out(made: Outline, folder: Folder, data: bytes) -> str:
     before, after = made.data.count(b"\n") + 1, data.count(b"\n") + 1
     functions = sum(1 for s in made.symbols if s.kind == "function" and s.name)
-    bodies = f"bodies of {folder.functions} of {functions} functions" if folder.functions else "comments and literals"
+    told = f"bodies of {folder.functions} of {functions} functions, their lines named in comments"
+    bodies = told if folder.functions else "comments and literals"
     return f"{bodies}, {before - after:,} of {before:,} {made.language} lines"

@@ -15,6 +15,7 @@ _CLASS_BYTES: Final = 4_000
 _METHODS_SHARE: Final = 0.08
 _CALLERS_SHARE: Final = 0.04
 _CALLERS: Final = 4
+_SHARE_WITH_CALLERS: Final = 0.36
 _FUZZY_SHARE: Final = 0.12
 _FUZZY: Final = 3
 _MIN_FUZZY_SCORE: Final = 2.0
@@ -107,7 +108,7 @@ def _callers(outline: Outline, named: list[int], kept: set[int]) -> set[int]:
             continue
         if call.search(outline.data, *symbol.fold):
             callers.append((symbol.end - symbol.start, i))
-    room = _CALLERS_SHARE * len(outline.data)
+    room = min(_CALLERS_SHARE, _SHARE_WITH_CALLERS - _share(outline, kept)) * len(outline.data)
     found: set[int] = set()
     for size, i in sorted(callers)[:_CALLERS]:
         room -= size
@@ -115,6 +116,17 @@ def _callers(outline: Outline, named: list[int], kept: set[int]) -> set[int]:
             break
         found.add(i)
     return found
+
+
+def _share(outline: Outline, kept: set[int]) -> float:
+    """About the share of the text that stays when all but the ``kept`` bodies fold."""
+    folded, end = 0, -1
+    for i, symbol in enumerate(outline.symbols):
+        if symbol.kind == "function" and symbol.start >= end and not symbol.wrapper:
+            end = symbol.end
+            folded += 0 if i in kept else symbol.fold[1] - symbol.fold[0]
+    folded += sum(end - start for start, end in (*outline.comments, *outline.docs)) // 2
+    return 1 - folded / max(1, len(outline.data))
 
 
 def _ranked(outline: Outline, asked: Asked) -> list[int]:

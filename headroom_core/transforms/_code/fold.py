@@ -39,7 +39,7 @@ class Lines:
     def told(self, start: int, end: int) -> str:
         """``lines 12-40``, as the reader's file numbers them; ``end`` is the offset of the last character."""
         first, last = (self.number(offset) + self.first - 1 for offset in (start, end))
-        return f"lines {first}-{last} left out" if last > first else f"line {first} left out"
+        return f"lines {first}-{last}" if last > first else f"line {first}"
 
     def indent(self, offset: int) -> bytes:
         """The white space at the start of that line."""
@@ -135,7 +135,7 @@ class Folder:
 
     # ------------------------------------------------------------ replacements
     def _range(self, start: int, end: int) -> bytes:
-        """``lines 12-40 left out``, of the text that holds anything between the two offsets."""
+        """``lines 12-40``, of the text that holds anything between the two offsets."""
         text = self.data[start:end]
         return self.lines.told(start + len(text) - len(text.lstrip()), start + len(text.rstrip()) - 1).encode()
 
