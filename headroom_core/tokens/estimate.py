@@ -7,6 +7,10 @@ hashes of the vocabulary knows them (1.2 % of other pieces pass by chance; the c
 that is none is looked up in two halves at each of its inner places: two tokens where both are known. Else it costs one token
 and, for each pair of bytes inside, the share of such pairs that a token border parts, three tokens at least.
 
+Measured by ``evals.tokens`` on 7,700 texts over 200 tokens, p95 of the error by kind: code 2.4 %, config 1.9, diff 2.5,
+html 0.8, json 1.7, log 2.3, prose 1.9, search 5.3, table 2.1, trace 0.4, tree 2.0; messages in a hundred other languages
+9.1. About 14 ns per character, 20 µs for a short text.
+
 ``o200k.npz`` holds both tables; ``training.token_counter`` makes it from the public vocabulary of o200k. All sums are
 integers (1/256 token), so numpy and the plain loop for short texts give the same number.
 """
