@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,14 @@ from headroom_core.errors import InvalidInput, MissingExtra, ModelError
 from headroom_core.kompress.calibrate import Curve
 from headroom_core.kompress.fuse import Weights
 from headroom_core.kompress.scorer import Floats, Mask, Scorer, Staged
+
+
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+def _whole(text: str) -> str:
+    """The text with a replacement character for each lone surrogate, which tokenizers refuse; offsets stay."""
+    return _HALVES.sub("\ufffd", text)
 
 
 class PieceTokenizer:
@@ -31,11 +40,11 @@ class PieceTokenizer:
 
     def encode(self, text: str, add_special_tokens: bool = True) -> Any:
         """One text, as ``tokenizers`` gives it."""
-        return self.pieces.encode(text, add_special_tokens=add_special_tokens)
+        return self.pieces.encode(_whole(text), add_special_tokens=add_special_tokens)
 
     def encode_batch(self, texts: Sequence[str], add_special_tokens: bool = True) -> list[Any]:
         """Several texts."""
-        return list(self.pieces.encode_batch(list(texts), add_special_tokens=add_special_tokens))
+        return list(self.pieces.encode_batch([_whole(text) for text in texts], add_special_tokens=add_special_tokens))
 
     def __call__(
         self,
