@@ -172,6 +172,14 @@ class KompressCompressor:
             raise InvalidInput("compress_documents needs a query; without one, use compress_batch.")
         return list(self._cached("several", tuple(documents), query, target_ratio, max_risk, token_budget))
 
+    def sentence_scores(self, texts: Sequence[str], query: str, *, call: str = "several") -> list[Vector]:
+        """The fused logit of every sentence (``chunks.sentences``) of each text."""
+        return self._read(tuple(texts), query, call, 0)[1]
+
+    def words(self, text: str) -> Words:
+        """The words of a text with their query-free scores and guards."""
+        return self._read((text,), None, "one", 0)[0][0]
+
     # ------------------------------------------------------------------ the way of a call
 
     def _cached(

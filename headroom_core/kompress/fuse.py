@@ -31,10 +31,10 @@ _HEADING = 12
 class Weights:
     """The fusion's weights; ``shift`` is added to all scores."""
 
-    hint: float = 0.8
+    hint: float = 0.5
     first: float = 0.5
-    link: float = 2.0
-    wide: float = 1.5
+    link: float = 3.0
+    wide: float = 2.0
     shift: float = 0.0
 
     def as_dict(self) -> dict[str, float]:

@@ -14,8 +14,12 @@ from numpy.typing import NDArray
 
 from headroom_core.kompress import guards
 from headroom_core.kompress.chunks import Span
+from headroom_core.kompress.lexical import STOPWORDS
 
 Mask = NDArray[np.bool_]
+
+_MARKS = ".,;:!?()[]{}\"'“”‘’"
+_ARTICLES = frozenset({"a", "an", "the"})
 
 
 @dataclass(slots=True)
@@ -61,8 +65,20 @@ class Words:
         return found
 
     def importance(self) -> NDArray[np.float64]:
-        """Order inside a text without a query: guards above all scores, stronger ones first."""
-        return self.guard * 10 + self.score
+        """Order inside a text without a query: guards first, then scores; function words go first, articles before all.
+
+        A word between two that stay is lifted to just under them, so that phrases stay whole.
+        """
+        cores = [self.text[s:e].strip(_MARKS).lower() for s, e in self.spans]
+        function = np.fromiter((core in STOPWORDS for core in cores), np.bool_, len(cores))
+        article = np.fromiter((core in _ARTICLES for core in cores), np.bool_, len(cores))
+        p = np.clip(self.score, 1e-4, 1 - 1e-4)
+        value = 0.3 * np.log(p / (1 - p)) + 2.0 * (self.guard > 0) + 2.0 * (self.guard >= 3) - 0.5 * function
+        value = value - value.min(initial=0.0)
+        for _ in range(2):
+            left, right = np.concatenate([[0.0], value[:-1]]), np.concatenate([value[1:], [0.0]])
+            value = np.maximum(value, 0.95 * np.minimum(left, right))
+        return np.asarray(value - article * (self.guard < 1))
 
 
 def spans_of(words: Words, keep: Mask) -> list[Span]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
 import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,15 +51,26 @@ class Schedule:
     workers: int = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How groups are laid out, see ``kompress_batches``: negatives per question, shares of packed and shortlist groups,
+    share of word pieces hidden."""
+
+    near: int = 5
+    packed: float = 0.3
+    shortlist: float = 0.2
+    masked: float = 0.04
+
+
 def _build(work: tuple[int, list[Plan]]) -> Batch:
     assert _builder is not None
     return _builder.batch(*work)
 
 
-def batches(corpus: Corpus, schedule: Schedule) -> Iterator[Batch]:
+def batches(corpus: Corpus, schedule: Schedule, layout: Layout) -> Iterator[Batch]:
     """Batches of all epochs, built ahead in worker processes."""
     global _builder
-    _builder = Builder(corpus)
+    _builder = Builder(corpus, layout.near, layout.packed, layout.shortlist, layout.masked)
 
     def work() -> Iterator[tuple[int, list[Plan]]]:
         for epoch in range(schedule.epochs):
@@ -172,7 +181,9 @@ def _rate(step: int, total: int, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - begin) / max(1, total - begin)))) * 0.98 + 0.02
 
 
-def train(model: Kompress, corpus: Corpus, schedule: Schedule, device: str, log: Any = print) -> Kompress:
+def train(
+    model: Kompress, corpus: Corpus, schedule: Schedule, layout: Layout, device: str, log: Any = print
+) -> Kompress:
     """Train in place; returns the averaged weights."""
     torch.manual_seed(schedule.seed)
     model.to(device).train()
@@ -185,7 +196,7 @@ def train(model: Kompress, corpus: Corpus, schedule: Schedule, device: str, log:
     total = schedule.steps or schedule.epochs * per_epoch
     began = last = time.perf_counter()
     mark, seen = (0, began), 0
-    for step, batch in enumerate(batches(corpus, schedule)):
+    for step, batch in enumerate(batches(corpus, schedule, layout)):
         now = time.perf_counter()
         if step == 40:
             mark = (step, now)
@@ -316,31 +327,3 @@ def _embed(model: Kompress, texts: Sequence[Any], device: str) -> Tensor:
         x = x.float() * mask[..., None]
         out[torch.tensor(chunk, device=device)] = F.normalize(x.sum(1) / mask.sum(1, keepdim=True), dim=-1)
     return out
-
-
-def save_shards(model: Kompress, folder: Path, name: str, limit: int = 7_500_000) -> None:
-    """Half-precision weights in pieces of at most ``limit`` numbers, and a manifest."""
-    state = {k: v.detach().cpu().half().numpy() for k, v in model.state_dict().items()}
-    flat = np.concatenate([v.ravel() for v in state.values()])
-    folder.mkdir(parents=True, exist_ok=True)
-    for i in range(0, len(flat), limit):
-        np.save(folder / f"{name}.{i // limit}.npy", flat[i : i + limit])
-    shapes = {k: list(v.shape) for k, v in state.items()}
-    (folder / f"{name}.json").write_text(json.dumps({"shape": model.shape.as_dict(), "tensors": shapes}))
-
-
-def load_shards(folder: Path, name: str) -> Kompress:
-    """Read what ``save_shards`` wrote."""
-    from headroom_core.kompress.model import Shape
-
-    manifest = json.loads((folder / f"{name}.json").read_text())
-    files = sorted(folder.glob(f"{name}.*.npy"), key=lambda p: int(p.suffixes[-2][1:]))
-    flat = np.concatenate([np.load(p) for p in files]).astype(np.float32)
-    state, at = {}, 0
-    for key, dims in manifest["tensors"].items():
-        size = int(np.prod(dims))
-        state[key] = torch.from_numpy(flat[at : at + size].reshape(dims))
-        at += size
-    model = Kompress(Shape(**manifest["shape"]))
-    model.load_state_dict(state)
-    return model.eval()

