@@ -21,8 +21,8 @@ SHARES: Final = (0.022, 0.15)
 
 _EVENTS: Final = (0.0, 0.02)  # the same for a stream of events, where the first line of each kind of error tells all
 _FLOOR: Final = 300  # tokens that a small log may take anyway
-_TRIES: Final = 4
-_KINDS: Final = 4  # kinds of hidden lines that are named at most
+_TRIES: Final = 6
+_ROOM: Final = (150, 500, 900, 1200)  # tokens from which on one more kind of hidden lines is named
 _BRACKETS: Final = 4  # tokens around the line about the rest
 
 
@@ -100,9 +100,9 @@ class _Log:
             gap = (size - goal) / goal if size > goal else 0.3 * (goal - size) / goal
             if gap < best_gap:
                 best, best_gap = made, gap
-            if 0.96 * goal <= size <= goal:
+            if 0.98 * goal <= size <= goal:
                 break
-            budget *= min(2.0, max(0.3, 0.98 * goal / max(size, 1)))
+            budget *= min(2.0, max(0.3, 0.99 * goal / max(size, 1)))
         return best
 
     def written(self, budget: float, tokens: int) -> Rewrite | None:
@@ -115,7 +115,8 @@ class _Log:
         cut = render.beyond(self.lines, keep)
         if keep.all() and not cut:
             return None
-        kinds = int(min(_KINDS, 1 + max(budget, 0.02 * self.evidence.service * tokens) // 300))
+        room = max(budget, 0.02 * self.evidence.service * tokens)
+        kinds = sum(room >= least for least in _ROOM)
         return Rewrite.of(render.excerpt(self.lines, keep), summary.left_out(self.lines, self.kinds, keep, kinds, cut))
 
     def _cost(self, tokens: int) -> F64:

@@ -16,7 +16,8 @@ _SURE = 0.5  # from this share on a log counts as a stream of events
 _FEW, _ERRORS = 15, 0.4  # so many kinds of errors in another log share this part of the value
 _TRACE_REACH = 30  # lines without a level after an error that belong to it
 _AROUND = 4  # lines on each side that tell which of several equal lines is shown
-_HOLE, _HOLE_TOKENS = 3, 20.0  # lines and tokens of a hole between shown lines that is shown too
+_SINGLE = 3.0  # part of the note beside a line, in tokens
+_HOLE, _HOLE_TOKENS = 3, 14.0  # lines and tokens of a hole between shown lines that is shown too
 _VERDICT = 0.05  # value of the line that says which command failed
 KEEN = 2.1
 """A line is wanted by default where its share of the value is so many times its share of the tokens."""
@@ -139,7 +140,7 @@ def open_budget(evidence: Evidence, cost: F64, tokens: int, bounds: tuple[float,
 
 def choose(evidence: Evidence, cost: F64, budget: float) -> NDArray[np.bool_]:
     """Nodes to show: the musts, then by value per token until the budget is used; small holes are closed."""
-    order = np.lexsort((-evidence.value / cost, ~evidence.must))
+    order = np.lexsort((-evidence.value / (cost + _SINGLE), ~evidence.must))
     order = order[(evidence.value[order] > 0) | evidence.must[order]]
     chosen = np.zeros(len(cost), bool)
     chosen[order[np.cumsum(cost[order]) <= budget]] = True
