@@ -24,6 +24,8 @@ _JSON_TRIES: Final = 40
 _WHOLE: Final = frozenset(("diff", "code", "table", "html", "search", "config", "image", "opaque"))
 _LOOSE_KINDS: Final = frozenset(("log", "search", "table", "tree", "trace"))
 
+_FENCES: Final = ("```", "~~~")
+_MARKS: Final = (*_FENCES, "\ndiff --git ", "\n@@ -", "\n{\n", "\n[\n", "\n{\r", "\n[\r")
 _LINES: Final = re.compile(r"[^\n]*\n|[^\n]+")
 _FENCE: Final = re.compile(r"^([ \t]{0,3})(`{3,}|~{3,})[ \t]*([\w+#.-]*)[^\n`]*$")
 _NAMED_KINDS: Final[dict[str, Kind]] = {
@@ -62,10 +64,12 @@ class Mixed:
         text = part.text
         if context.strength == "lossless" or not _MIN_CHARS <= len(text) <= _MAX_CHARS:
             return None
-        fenced_only = part.kind in _WHOLE
-        if fenced_only and "```" not in text and "~~~" not in text:
+        fenced_only, log = part.kind in _WHOLE, part.kind == "log"
+        if (fenced_only or log) and not any(mark in text for mark in (_FENCES if fenced_only else _MARKS)):
             return None
-        parts = segments(text, fenced_only=fenced_only)
+        parts = segments(text, fenced_only=fenced_only, log=log)
+        if log and all(segment.kind in (None, "log") for segment in parts):
+            return None
         if len(parts) < 2 or not any(segment.kind for segment in parts):
             return None
         if fenced_only and detect("".join(segment.text for segment in parts if not segment.kind)).kind != "prose":
@@ -103,12 +107,15 @@ def _ratio(parts: list[Segment], context: Context) -> float | None:
     return min(1.0, max(0.02, (context.target_ratio * total - (total - room)) / max(1, room)))
 
 
-def segments(text: str, *, fenced_only: bool = False) -> list[Segment]:
-    """The text cut into stretches; together they are the text, byte for byte."""
+def segments(text: str, *, fenced_only: bool = False, log: bool = False) -> list[Segment]:
+    """The text cut into stretches; together they are the text, byte for byte.
+
+    In a ``log`` traces and documents of one line stay with the lines around them: the transform of logs reads both.
+    """
     lines = _LINES.findall(text)
     found = list(_fenced(lines))
     if not fenced_only and not any(segment.kind for segment in found):
-        found = list(_unfenced(lines))
+        found = list(_unfenced(lines, log=log))
     merged: list[Segment] = []
     for segment in found:
         if merged and segment.kind is None and merged[-1].kind is None:
@@ -163,14 +170,14 @@ def _unsure(text: str) -> Kind | None:
 
 
 # ---------------------------------------------------------------- between lines of a log
-def _unfenced(lines: list[str]) -> Iterator[Segment]:
+def _unfenced(lines: list[str], *, log: bool) -> Iterator[Segment]:
     """Diffs first, since their lines may look like anything; then JSON documents and traces between them."""
     pending: list[str] = []
     for piece in parse("".join(lines)):
         if isinstance(piece, Loose):
             yield from _as_diff(pending)
             pending = []
-            yield from _loose(_LINES.findall(piece.text))
+            yield from _loose(_LINES.findall(piece.text), log=log)
         else:
             pending.append(piece.text)
     yield from _as_diff(pending)
@@ -182,16 +189,16 @@ def _as_diff(lines: list[str]) -> Iterator[Segment]:
         yield Segment(text, "diff" if len(text) >= _MIN_CHARS and "\n@@" in text else None)
 
 
-def _loose(lines: list[str]) -> Iterator[Segment]:
+def _loose(lines: list[str], *, log: bool) -> Iterator[Segment]:
     """Traces and JSON documents; what lies between them is a log or stays."""
     run: list[str] = []
     i, tries = 0, 0
     while i < len(lines):
         end, kind = i, None
         stripped = lines[i].strip()
-        if _TRACE_START.match(stripped[:400]):
+        if not log and _TRACE_START.match(stripped[:400]):
             end, kind = _trace_end(lines, i), "trace"
-        elif stripped in ("{", "[") or stripped.startswith(('{"', "[{", '["')):
+        elif stripped in ("{", "[") or (not log and stripped.startswith(('{"', "[{", '["'))):
             tries += 1
             end, kind = (_json_end(lines, i) if tries <= _JSON_TRIES else i), "json"
         if end - i < (_MIN_TRACE_LINES if kind == "trace" else 1):

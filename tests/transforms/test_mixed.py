@@ -54,7 +54,7 @@ def test_fenced_blocks_go_by_their_language() -> None:
 def test_a_diff_a_trace_and_json_inside_a_log_are_segments() -> None:
     """Boundaries are exact: nothing of the log is in the diff, nothing of the diff in the log."""
     text = LOG + DIFF + LOG + TRACE + "12:00 INFO next\n" + ROWS + LOG
-    result, seen = shorten(text, "log")
+    result, seen = shorten(text)
     assert [kind for _, kind in seen] == ["log", "diff", "log", "trace", "json", "log"]
     assert [inner for inner, _ in seen][:5] == [LOG, DIFF, LOG, TRACE, ROWS]
     assert result is not None
@@ -68,6 +68,13 @@ def test_a_report_that_looks_like_a_diff_is_a_mixture_where_its_words_are_prose(
     assert (
         shorten(DIFF.replace(" line 3 ", " ```\n line 3 ").replace(" line 33 ", " ```\n line 33 "), "diff")[0] is None
     )
+
+
+def test_in_a_log_traces_stay_with_their_lines() -> None:
+    """What is known to be a log gives its diffs and documents away, and keeps its traces."""
+    seen = shorten(LOG + TRACE + LOG + DIFF + LOG, "log")[1]
+    assert seen == [(LOG + TRACE + LOG, "log"), (DIFF, "diff"), (LOG, "log")]
+    assert shorten(LOG + TRACE + LOG, "log") == (None, [])
 
 
 def test_short_blocks_and_open_fences_stay() -> None:
