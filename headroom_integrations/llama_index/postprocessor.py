@@ -9,8 +9,9 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import BaseNode, ImageNode, MediaResource, Node, NodeWithScore, QueryBundle, TextNode
 from pydantic import ConfigDict, Field, PrivateAttr
 
+from headroom_core import settings
 from headroom_core.pipeline import Compressor
-from headroom_integrations._passages import Joint, Passage, Passages
+from headroom_integrations._passages import Passage, Passages
 from headroom_integrations.llama_index.events import tell
 from headroom_integrations.llama_index.messages import NOTE
 
@@ -31,20 +32,17 @@ class HeadroomNodePostprocessor(BaseNodePostprocessor):
     target_ratio: float | None = None
     token_budget: int | None = None
     max_risk: float | None = None
-    text_model: Any = Field(default=None, exclude=True, repr=False)
     _passages: Passages = PrivateAttr()
 
     def model_post_init(self, context: Any, /) -> None:
         """Settle the budget, or say what is wrong with it."""
         super().model_post_init(context)
-        joint: Joint | None = self.text_model
         self._passages = Passages(
             self.compressor,
             namespace=self.namespace,
             target_ratio=self.target_ratio,
             token_budget=self.token_budget,
             max_risk=self.max_risk,
-            joint=joint,
         )
 
     @classmethod
@@ -55,12 +53,20 @@ class HeadroomNodePostprocessor(BaseNodePostprocessor):
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
-        if not nodes:
-            return []
+        if not nodes or settings.disabled():
+            return list(nodes)
         query = query_bundle.query_str if query_bundle else None
         passages = self._passages.cut([text_of(scored.node) for scored in nodes], query)
+        if not any(passage.text.strip() for passage in passages):
+            passages = [self._least(nodes), *passages[1:]]
         tell(_note(passages), "nodes", self.callback_manager)
         return _left(nodes, passages)
+
+    def _least(self, nodes: Sequence[NodeWithScore]) -> Passage:
+        """The first node, halved or within the budget, where nothing else is left: no answer comes from nothing."""
+        budget: dict[str, Any] = {"token_budget": self.token_budget} if self.token_budget else {"target_ratio": 0.5}
+        shorter = Passages(self.compressor, namespace=self.namespace, **budget)
+        return shorter.cut([text_of(nodes[0].node)], None)[0]
 
 
 def _left(nodes: Sequence[NodeWithScore], passages: Sequence[Passage]) -> list[NodeWithScore]:
