@@ -25,15 +25,15 @@ from headroom_core.testing.stores import BlobsContract
 from headroom_core.types import Blobs
 
 
-def passage(number: int) -> dict[str, Any]:
+def passage(number: int, lines_each: int = 60) -> dict[str, Any]:
     chance = random.Random(number)
-    lines = [f"12:{i:02}:00 INFO request id={chance.randrange(10**6)} handled in {i} ms" for i in range(60)]
-    lines[chance.randrange(60)] = f"12:00:00 ERROR passage {number} failed"
+    lines = [f"12:{i:02}:00 INFO request id={chance.randrange(10**6)} handled in {i} ms" for i in range(lines_each)]
+    lines[chance.randrange(lines_each)] = f"12:00:00 ERROR passage {number} failed"
     return {"id": number, "text": "\n".join(lines)}
 
 
-def corpus(path: Path, rows: int) -> Path:
-    path.write_text("".join(json.dumps(passage(number)) + "\n" for number in range(rows)))
+def corpus(path: Path, rows: int, lines_each: int = 60) -> Path:
+    path.write_text("".join(json.dumps(passage(number, lines_each)) + "\n" for number in range(rows)))
     return path
 
 
@@ -68,7 +68,7 @@ def test_what_is_held_back_is_stored_only_by_flush() -> None:
     assert store.keys() == ["ns/a", "ns/b"]
 
 
-def check(out: Path, rows: int, store: str, key_home: Path) -> None:
+def check(out: Path, rows: int, store: str, lines_each: int = 60) -> None:
     """Each row once and in order, and each original back byte for byte."""
     found = list(read_corpus(out))
     assert [row["id"] for row in found] == list(range(rows))
@@ -78,7 +78,7 @@ def check(out: Path, rows: int, store: str, key_home: Path) -> None:
         if row["headroom_ref"] is None:
             continue
         smaller += 1
-        assert originals.get(row["headroom_ref"], namespace="bulk").decode() == passage(row["id"])["text"]
+        assert originals.get(row["headroom_ref"], namespace="bulk").decode() == passage(row["id"], lines_each)["text"]
         assert row["headroom_tokens"] < row["headroom_original_tokens"]
     assert smaller > rows / 2
 
@@ -98,7 +98,7 @@ def test_every_row_comes_out_once_and_in_order(workers: int, tmp_path: Path) -> 
         rows_per_part=25,
         progress=lambda done, rows: seen.append(done.rows),
     )
-    check(tmp_path / "out", 120, store, tmp_path)
+    check(tmp_path / "out", 120, store)
     assert (report.totals.rows, report.resumed_rows, report.workers) == (120, 0, workers)
     assert report.totals.saved > 0.3
     assert sorted(seen) == seen
@@ -127,13 +127,18 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize(
-    ("rows", "rows_per_part", "kills"), [(400, 20, 3), pytest.param(100_000, 500, 8, marks=pytest.mark.full)]
+    ("rows", "rows_per_part", "kills", "lines_each"),
+    [(200, 20, 2, 60), pytest.param(100_000, 500, 8, 12, marks=pytest.mark.full)],
 )
 def test_a_killed_job_goes_on_without_a_gap_or_a_duplicate(
-    rows: int, rows_per_part: int, kills: int, tmp_path: Path
+    rows: int, rows_per_part: int, kills: int, lines_each: int, tmp_path: Path
 ) -> None:
     """kill -9 of the job at random moments, then the same call again, until it is done."""
-    source, out, store = corpus(tmp_path / "in.jsonl", rows), tmp_path / "out", f"sqlite:///{tmp_path}/s.sqlite3"
+    source, out, store = (
+        corpus(tmp_path / "in.jsonl", rows, lines_each),
+        tmp_path / "out",
+        f"sqlite:///{tmp_path}/s.sqlite3",
+    )
     program = tmp_path / "job.py"
     program.write_text(_JOB)
     command = [sys.executable, str(program), str(source), str(out), store, str(rows_per_part)]
@@ -150,7 +155,7 @@ def test_a_killed_job_goes_on_without_a_gap_or_a_duplicate(
         done.append(len(list(out.glob("part-*"))))
     assert done[-1] * rows_per_part < rows
     subprocess.run(command, env=environment, check=True, timeout=7000)
-    check(out, rows, store, tmp_path)
+    check(out, rows, store, lines_each)
     leftovers = [file.name for file in out.iterdir() if file.name.startswith(".")]
     assert all(name.startswith(".part-") for name in leftovers)
 
@@ -191,7 +196,7 @@ def test_parquet_in_parquet_out(tmp_path: Path) -> None:
         rows_per_part=30,
         progress=False,
     )
-    check(tmp_path / "out", 70, store, tmp_path)
+    check(tmp_path / "out", 70, store)
     assert [row["score"] for row in read_corpus(tmp_path / "out")] == [row["score"] for row in rows]
     schemas = {str(parquet.read_schema(file)) for file in (tmp_path / "out").glob("part-*")}
     assert len(schemas) == 1

@@ -43,6 +43,6 @@ def test_a_cluster_gives_what_one_machine_gives(tmp_path: Path) -> None:
     finally:
         ray.shutdown()
         cluster.shutdown()
-    check(tmp_path / "there", rows, store, tmp_path)
+    check(tmp_path / "there", rows, store)
     here, there = ({f.name: f.read_bytes() for f in (tmp_path / w).glob("part-*")} for w in ("here", "there"))
     assert here == there

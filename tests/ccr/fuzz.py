@@ -68,7 +68,6 @@ def one(data: bytes) -> None:
         if change.ref is not None:
             assert STORE.get(change.ref, namespace="ns").decode("utf-8", "surrogatepass") == text
             answer({"ref": change.ref, "query": query or "x"}, originals=STORE, namespace="ns")
-    STORE.forget(namespace="ns")
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def test_a_foreign_reference_is_never_resolved(compressor: Compressor, originals
     assert said == answer({"ref": "hr_" + "b" * 16}, originals=originals, namespace="ns")
 
 
-@pytest.mark.parametrize("tries", [20_000, pytest.param(1_000_000, marks=pytest.mark.full)])
+@pytest.mark.parametrize("tries", [5_000, pytest.param(1_000_000, marks=pytest.mark.full)])
 def test_references_cannot_be_guessed(tries: int, originals: Originals) -> None:
     """Random, neighbouring and altered references: not one resolves."""
     refs = [originals.put(b"%d" % i, namespace="ns") for i in range(200)]
@@ -122,7 +122,7 @@ def test_references_cannot_be_guessed(tries: int, originals: Originals) -> None:
     assert hits == 0
 
 
-@pytest.mark.parametrize("tries", [20_000, pytest.param(1_000_000, marks=pytest.mark.full)])
+@pytest.mark.parametrize("tries", [5_000, pytest.param(1_000_000, marks=pytest.mark.full)])
 def test_seals_cannot_be_guessed(tries: int, originals: Originals) -> None:
     """A forger without the key never hits the seal of a text."""
     ref = originals.put(b"data", namespace="ns")
@@ -233,24 +233,27 @@ def test_a_flood_does_not_bury_its_neighbour(compressor: Compressor, originals: 
         assert "order=8812" in answer({"ref": found.ref, "query": "order 8812"}, originals=originals, namespace="ns")
 
 
-PATTERNS = patterns("headroom_core")
-PUMPS: dict[tuple[str, str], None] = {}
-for _pattern in PATTERNS.values():
-    _pumps(parser.parse(_pattern.pattern, _pattern.flags), "", PUMPS)
-
-
-@pytest.mark.parametrize("name", PATTERNS)
-def test_no_pattern_explodes(name: str) -> None:
+def test_no_pattern_explodes() -> None:
     """On 300 characters made to hurt it, finding all matches of a pattern is done at once: nothing is exponential."""
-    took, text = slowest(PATTERNS[name], 300, 1.0)
-    assert took < 1.0, f"{PATTERNS[name].pattern[:80]!r} on {text!r}"
+    found = patterns("headroom_core")
+    assert len(found) > 50
+    slow = {name: slowest(pattern, 300, 1.0) for name, pattern in found.items()}
+    assert {name: worst for name, worst in slow.items() if worst[0] >= 1.0} == {}
 
 
-@pytest.mark.parametrize("length", [20_000, pytest.param(400_000, marks=pytest.mark.full)])
+def test_an_explosion_would_be_noticed() -> None:
+    """The attack strings that are made for an exponential pattern do hurt it."""
+    assert slowest(re.compile(r"(?:a+)+$"), 40, 0.5)[0] >= 0.5
+
+
+@pytest.mark.parametrize("length", [5_000, pytest.param(400_000, marks=pytest.mark.full)])
 def test_no_text_made_for_our_patterns_takes_long(length: int) -> None:
     """Detection and compression of one long line of each hurtful piece: seconds at most (processor time)."""
+    pumps: dict[tuple[str, str], None] = {}
+    for pattern in patterns("headroom_core").values():
+        _pumps(parser.parse(pattern.pattern, pattern.flags), "", pumps)
     slow = []
-    for prefix, body in list(PUMPS):
+    for prefix, body in pumps:
         if not body:
             continue
         text = prefix + body * (length // len(body)) + "!"
@@ -297,7 +300,7 @@ def fuzz(kind: str, examples: int) -> None:
 
 
 @pytest.mark.parametrize("kind", TEXT_KINDS)
-@pytest.mark.parametrize("examples", [60, pytest.param(10_000, marks=pytest.mark.full)])
+@pytest.mark.parametrize("examples", [25, pytest.param(10_000, marks=pytest.mark.full)])
 def test_no_input_breaks_a_transform(kind: str, examples: int) -> None:
     """Whatever text reaches a transform as its kind: no exception, nothing dearer, every original comes back."""
     from headroom_core.transforms import transform_for
@@ -307,11 +310,3 @@ def test_no_input_breaks_a_transform(kind: str, examples: int) -> None:
     except ModuleNotFoundError:
         pytest.skip(f"nothing compresses {kind}")
     fuzz(kind, examples)
-
-
-def test_every_pattern_is_looked_at() -> None:
-    """The walk over the package finds patterns; a package without any would pass the tests above for nothing."""
-    assert len(PATTERNS) > 50
-    assert re.compile(r"(a+)+$").pattern
-    took, _ = slowest(re.compile(r"(?:a+)+$"), 40, 0.5)
-    assert took >= 0.5

