@@ -3,67 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from headroom_core import settings
-from headroom_core.errors import InvalidInput
+from headroom_core.errors import InvalidInput, ModelError, StoreError
 from headroom_core.kinds import detect
 from headroom_core.pipeline import Compressor
-from headroom_core.types import Message, Text
+from headroom_core.types import Message, Text, TokenCounter
+from headroom_integrations._bridge import namespace_for
 
 if TYPE_CHECKING:
     from headroom_core.kompress.compressor import KompressCompressor, KompressResult
 
+
 _LEAST_TOKENS: Final = 40
-_SMALLEST_JOINT: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A retrieved text as it goes on: empty where it was dropped. ``ref`` names the original of one that changed."""
+    """A retrieved text as it goes on: empty where it was dropped.
+
+    ``ref`` names the original of one that changed; ``spans`` are the stretches of it that were kept, [start, end) in
+    characters, where the text was cut and not rewritten.
+    """
 
     text: str
     original_tokens: int
     tokens: int
     ref: str | None = None
-    spans: tuple[tuple[int, int], ...] | None = None
+    spans: tuple[tuple[int, int], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The note for a document's or a node's metadata. ``spans``: what was kept, [start, end) in the original."""
-        made: dict[str, Any] = {"ref": self.ref, "original_tokens": self.original_tokens, "tokens": self.tokens}
-        return made if self.spans is None else made | {"spans": [list(span) for span in self.spans]}
-
-
-class Joint(Protocol):
-    """What cuts prose under one budget over all texts: ``KompressCompressor``."""
-
-    def compress_documents(
-        self,
-        documents: Sequence[str],
-        query: str,
-        *,
-        target_ratio: float | None = None,
-        token_budget: int | None = None,
-        max_risk: float | None = None,
-    ) -> list[KompressResult]:
-        """One result for each document; a dropped one is empty."""
-        ...
-
-
-@lru_cache(1)
-def _shared() -> KompressCompressor:
-    """Holds the one loaded text model."""
-    from headroom_core.kompress.compressor import KompressCompressor
-
-    return KompressCompressor(enable_ccr=False)
+        """The note for a document's or a node's metadata."""
+        note: dict[str, Any] = {"ref": self.ref, "original_tokens": self.original_tokens, "tokens": self.tokens}
+        return note | {"spans": [list(span) for span in self.spans]} if self.spans else note
 
 
 class Passages:
     """Cuts retrieved texts under one budget. Asking for this is asking for lossy results: no marker stands in a text.
 
-    At most one of ``target_ratio``, ``token_budget`` and ``max_risk``; none of them means the bundled threshold.
+    At most one of ``target_ratio``, ``token_budget`` and ``max_risk``; none of them means the bundled threshold. Prose
+    is weighed over all texts together, anything else by its own kind. A text of ours that comes again stays as it is.
     """
 
     def __init__(
@@ -74,7 +56,6 @@ class Passages:
         target_ratio: float | None = None,
         token_budget: int | None = None,
         max_risk: float | None = None,
-        joint: Joint | None = None,
     ) -> None:
         budgets = {"target_ratio": target_ratio, "token_budget": token_budget, "max_risk": max_risk}
         given = [name for name, value in budgets.items() if value is not None]
@@ -92,90 +73,118 @@ class Passages:
         )
         self._namespace = namespace
         self._budget = token_budget
-        self._joint = joint
-
-    @property
-    def originals(self) -> Any:
-        """Where the originals lie; None where nothing is kept."""
-        return self._compressor.originals
 
     def cut(self, texts: Sequence[str], query: str | None) -> list[Passage]:
-        """Each text cut down, in order: prose under one budget over all of it, other kinds each for itself."""
-        compressor, share = self._compressor, None
+        """Each text cut down, in order."""
+        compressor = self._compressor
+        sizes = [compressor.count(text) if text else 0 for text in texts]
+        whole = [Passage(text, size, size) for text, size in zip(texts, sizes, strict=True)]
         if self._budget is not None:
-            total = sum(map(compressor.count, texts))
-            if total <= self._budget:
-                return [self._same(text) for text in texts]
-            share = self._budget / total
-            compressor = compressor.with_options(target_ratio=share)
-        asked = (query or "").strip()
-        prose = [at for at, text in enumerate(texts) if self._joins(text)] if asked else []
-        together = dict(zip(prose, self._together([texts[at] for at in prose], asked, share), strict=True))
-        return [together.get(at) or self._one(compressor, text, query) for at, text in enumerate(texts)]
+            if sum(sizes) <= self._budget:
+                return whole
+            compressor = compressor.with_options(target_ratio=self._budget / sum(sizes))
+        namespace = namespace_for(compressor, self._namespace)
+        found: dict[int, Passage] = {}
+        fresh = [i for i, text in enumerate(texts) if text and not _known(compressor, text, namespace)]
+        if query and query.strip() and _weighs(compressor):
+            prose = [i for i in fresh if "```" not in texts[i] and detect(texts[i]).kind == "prose"]
+            found |= dict(zip(prose, _weighed(compressor, [whole[i] for i in prose], query, namespace), strict=False))
+        found |= {i: _one(compressor, whole[i], query, namespace) for i in fresh if i not in found}
+        cut = [found.get(i, passage) for i, passage in enumerate(whole)]
+        if query and any(sizes) and not any(passage.text.strip() for passage in cut):
+            first = next(i for i, size in enumerate(sizes) if size)
+            cut[first] = _least(compressor, whole[first], query, namespace)
+        return cut
 
-    def _joins(self, text: str) -> bool:
-        """Is this prose that goes under the common budget? Not where the caller has a transform of his own."""
-        compressor = self._compressor
-        if settings.disabled() or compressor.options.mode == "audit" or compressor.options.kind not in (None, "prose"):
-            return False
-        if compressor.transforms("prose")[-1].name != "prose" or "```" in text:
-            return False
-        return len(text) > _SMALLEST_JOINT and detect(text).kind == "prose"
 
-    def _together(self, texts: Sequence[str], query: str, share: float | None) -> list[Passage | None]:
-        """Prose under one budget. A text that is a result of ours already, or fails, stays as it is."""
-        compressor = self._compressor
-        if not texts:
-            return []
-        space = self._namespace or compressor.options.namespace or settings.namespace()
-        done = compressor.guard("text model", lambda: self._cut_prose(texts, query, share))
-        if isinstance(done, str):
-            return [self._same(text) for text in texts]
-        return [self._kept(text, result, space) for text, result in zip(texts, done, strict=True)]
+def _weighs(compressor: Compressor) -> bool:
+    """May prose be weighed over all texts? Not in audit, and not where the caller has a transform of their own."""
+    options = compressor.options
+    if settings.disabled() or options.mode == "audit" or options.kind not in (None, "prose"):
+        return False
+    return bool(compressor.transforms("prose")) and compressor.transforms("prose")[-1].name == "prose"
 
-    def _cut_prose(self, texts: Sequence[str], query: str, share: float | None) -> list[KompressResult]:
-        options = self._compressor.options
-        if self._joint is None:
-            self._joint = _shared().counting(self._compressor.count)
-        budget: dict[str, Any] = {"max_risk": options.max_risk} if options.max_risk else {}
-        if share is not None:
-            budget = {"token_budget": max(1, int(share * sum(map(self._compressor.count, texts))))}
-        elif options.target_ratio:
-            budget = {"target_ratio": options.target_ratio}
-        results = self._joint.compress_documents(texts, query, **budget)
-        if not any(result.compressed.strip() for result in results):  # something is always left to see
-            results[:1] = self._joint.compress_documents(texts[:1], query, token_budget=_LEAST_TOKENS)
-        return results
 
-    def _kept(self, text: str, result: KompressResult, namespace: str) -> Passage:
-        """The passage, its original stored first; where the store fails the text stays as it is."""
-        before, after = result.original_tokens, result.compressed_tokens
-        if result.compressed == text or after >= before:
-            return Passage(text, before, before)
-        compressor, note = self._compressor, f"{before - after} of {before} tokens not about the question"
-        data = text.encode("utf-8", "surrogatepass")
+def _one(compressor: Compressor, whole: Passage, query: str | None, namespace: str) -> Passage:
+    """A text by its own kind, through the pipeline, without the line that says what was left out."""
+    outcome = compressor([Message("tool", (Text(whole.text),))], query=query or "", namespace=namespace)
+    if not outcome.changes or outcome.audited:
+        return whole
+    (change,) = outcome.changes
+    shown = without_caption(change.rewrite.text) if change.rewrite.left_out else change.rewrite.text
+    if change.ref:
+        _remember(compressor, shown, namespace)
+    return Passage(shown, whole.tokens, compressor.count(shown) if shown else 0, change.ref)
 
-        def store() -> list[str]:
-            kept = compressor.originals
-            return [kept.put(data, namespace=namespace, kind="prose", note=note)] if kept else []
 
-        done = compressor.guard("store", store)
-        if isinstance(done, str):
-            return Passage(text, before, before)
-        ref = done[0] if done else None
-        return Passage(result.compressed, before, after, ref, result.spans)
+def _weighed(compressor: Compressor, wholes: list[Passage], query: str, namespace: str) -> list[Passage]:
+    """Prose under one budget; nothing where the model is missing, which the pipeline then says for each text."""
+    if not wholes:
+        return []
+    options = compressor.options
+    try:
+        results = _kompress(compressor.count).compress_documents(
+            [whole.text for whole in wholes],
+            query,
+            target_ratio=options.target_ratio,
+            max_risk=None if options.target_ratio else options.max_risk,
+        )
+    except ModelError:
+        if options.strict:
+            raise
+        return []
+    return [_stored(compressor, w, result, namespace) for w, result in zip(wholes, results, strict=True)]
 
-    def _one(self, compressor: Compressor, text: str, query: str | None) -> Passage:
-        outcome = compressor([Message("tool", (Text(text),))], query=query or "", namespace=self._namespace)
-        if not outcome.changes or outcome.audited:
-            return self._same(text)
-        (change,) = outcome.changes
-        shown = without_caption(change.rewrite.text) if change.rewrite.left_out else change.rewrite.text
-        return Passage(shown, change.part.tokens, compressor.count(shown) if shown else 0, change.ref)
 
-    def _same(self, text: str) -> Passage:
-        tokens = self._compressor.count(text) if text else 0
-        return Passage(text, tokens, tokens)
+def _least(compressor: Compressor, whole: Passage, query: str, namespace: str) -> Passage:
+    """A sentence or two: an answer from nothing helps nobody."""
+    ratio = min(compressor.options.target_ratio or 1.0, _LEAST_TOKENS / whole.tokens)
+    (cut,) = _weighed(compressor.with_options(target_ratio=ratio), [whole], query, namespace) or [whole]
+    return cut
+
+
+def _stored(compressor: Compressor, whole: Passage, result: KompressResult, namespace: str) -> Passage:
+    if result.compressed_tokens >= whole.tokens:
+        return whole
+    cut = Passage(result.compressed, whole.tokens, result.compressed_tokens, spans=result.spans)
+    originals = compressor.originals
+    if originals is None:
+        return cut
+    note = f"{whole.tokens - cut.tokens:,} of {whole.tokens:,} tokens not about the question"
+    try:
+        ref = originals.put(whole.text.encode("utf-8", "surrogatepass"), namespace=namespace, kind="prose", note=note)
+    except StoreError:
+        if compressor.options.strict:
+            raise
+        return whole
+    _remember(compressor, cut.text, namespace)
+    return replace(cut, ref=ref)
+
+
+def _known(compressor: Compressor, text: str, namespace: str) -> bool:
+    """Did we make this text, in this namespace? A store that is out of order knows nothing."""
+    try:
+        return compressor.originals is not None and compressor.originals.recognises(text, namespace=namespace)
+    except StoreError:
+        return False
+
+
+def _remember(compressor: Compressor, text: str, namespace: str) -> None:
+    if compressor.originals is not None and text:
+        compressor.originals.remember(text, namespace=namespace)
+
+
+@lru_cache(1)
+def _model() -> KompressCompressor:
+    """Holds the one loaded model; the originals are stored here, not there."""
+    from headroom_core.kompress.compressor import KompressCompressor
+
+    return KompressCompressor(enable_ccr=False)
+
+
+@lru_cache(8)
+def _kompress(count: TokenCounter) -> KompressCompressor:
+    return _model().counting(count)
 
 
 def without_caption(text: str) -> str:

@@ -150,3 +150,102 @@ def test_ingestion() -> None:
     store = InMemoryVectorStore(DeterministicFakeEmbedding(size=8))
     store.add_documents(list(small))
     assert store.similarity_search("user", k=1)[0].metadata["source"]
+
+
+PUMP = "Maintenance of the pump costs 1,200 euros per year. The director is called Ann. She likes tea and long walks. "
+ROSES = "The gardens are open on Sundays. Visitors like the roses. A shop sells books and cards near the gate. "
+MAY = "The weather in May was mild. Rain fell on twelve days. Many birds came back early that year. "
+COST = "What does maintenance of the pump cost per year?"
+
+
+def prose() -> list[Document]:
+    return [
+        Document(text * 2, id=name, metadata={"start_index": 7})
+        for name, text in (("pump", PUMP), ("roses", ROSES), ("may", MAY))
+    ]
+
+
+def test_prose_is_weighed_together() -> None:
+    """One budget over all documents: what answers stays, what does not goes, and offsets point into the originals."""
+    compressor = Compressor(originals=open_originals("memory://"))
+    out = HeadroomDocumentCompressor(compressor=compressor, namespace="n", token_budget=40).compress_documents(
+        prose(), COST
+    )
+    assert sum(compressor.count(d.page_content) for d in out) <= 40
+    (first, *_) = out
+    assert "1,200 euros" in first.page_content
+    assert first.metadata["start_index"] == 7
+    original = compressor.originals.get(first.metadata["headroom"]["ref"], namespace="n").decode()
+    assert original == PUMP * 2
+    pieces = [original[start:end] for start, end in first.metadata["headroom"]["spans"]]
+    assert " ".join("".join(pieces).split()) in " ".join(first.page_content.split()) or all(
+        p.strip() in first.page_content for p in pieces
+    )
+    gone = {entry["id"]: entry["ref"] for entry in out[-1].metadata["headroom"].get("dropped", [])}
+    for name, ref in gone.items():
+        assert compressor.originals.get(ref, namespace="n").decode() == next(
+            d.page_content for d in prose() if d.id == name
+        )
+
+
+def test_twice_is_once() -> None:
+    """What was cut once is not cut again."""
+    compressor = HeadroomDocumentCompressor(compressor=Compressor(originals=open_originals("memory://")), max_risk=0.2)
+    once = compressor.compress_documents(prose(), COST)
+    twice = compressor.compress_documents(once, COST)
+    assert [d.page_content for d in twice] == [d.page_content for d in once]
+    assert all(new is old for new, old in zip(twice, once, strict=True))
+
+
+def test_a_store_that_is_away_leaves_documents_whole() -> None:
+    """No original kept, nothing cut."""
+    from headroom_core.ccr.memory import MemoryBlobs
+    from headroom_core.ccr.originals import Originals
+    from headroom_core.errors import StoreError
+
+    class Away(MemoryBlobs):
+        def get(self, key: str, /) -> bytes | None:
+            raise StoreError("away")
+
+        def put(self, key: str, value: bytes, /, *, ttl_s: float | None = None) -> None:
+            raise StoreError("away")
+
+        def put_many(self, items: Any, /) -> None:
+            raise StoreError("away")
+
+        def touch(self, key: str, /, *, ttl_s: float | None = None) -> bool:
+            raise StoreError("away")
+
+    found = [*prose(), *documents()]
+    out = HeadroomDocumentCompressor(compressor=Compressor(originals=Originals(Away()))).compress_documents(found, COST)
+    assert [d.page_content for d in out] == [d.page_content for d in found]
+
+
+def test_a_missing_model_leaves_prose_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The texts go on as they came, other kinds are cut all the same; strict mode raises."""
+    from headroom_core.errors import HeadroomError, ModelError
+    from headroom_core.kompress.compressor import KompressCompressor
+
+    def gone(self: Any) -> Any:
+        raise ModelError("The model file is missing.")
+
+    monkeypatch.setattr(KompressCompressor, "load", gone)
+    from headroom_integrations import _passages
+
+    _passages._kompress.cache_clear()
+    found = [prose()[0], Document(TEXT, id="rows")]
+    options: dict[str, Any] = {"originals": open_originals("memory://")}
+    out = HeadroomDocumentCompressor(compressor=Compressor(**options)).compress_documents(found, COST)
+    assert out[0] is found[0]
+    assert len(out[1].page_content) < len(TEXT) / 2
+    with pytest.raises(HeadroomError):
+        HeadroomDocumentCompressor(compressor=Compressor(strict=True, **options)).compress_documents(found, COST)
+
+
+def test_something_is_always_left() -> None:
+    """A question that no document answers still gets a sentence, and every reference."""
+    compressor = HeadroomDocumentCompressor(compressor=Compressor(originals=open_originals("memory://")), max_risk=0.5)
+    out = compressor.compress_documents(prose(), "How do submarines dive?")
+    assert out
+    assert out[0].page_content.strip()
+    assert len(out) + len(out[-1].metadata["headroom"].get("dropped", [])) == 3
