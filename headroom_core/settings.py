@@ -16,6 +16,7 @@ import hashlib
 import os
 import secrets
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 from headroom_core.errors import InvalidInput, StoreError
@@ -53,12 +54,15 @@ def namespace() -> str:
     It is the same after a restart and in worker processes.
     """
     chosen = os.environ.get("HEADROOM_NAMESPACE")
-    if chosen:
-        return chosen
-    program = Path(sys.argv[0] if sys.argv and sys.argv[0] else "interactive")
-    path = os.path.abspath(program).encode("utf-8", "surrogateescape")
+    return chosen or _namespace_of(sys.argv[0] if sys.argv and sys.argv[0] else "interactive", os.getcwd())
+
+
+@lru_cache(maxsize=8)
+def _namespace_of(started: str, folder: str) -> str:
+    program = Path(started)
+    path = os.path.join(folder, program)
     stem = program.parent.name if program.stem == "__main__" else program.stem
-    return f"{_account()}.{stem}.{hashlib.sha256(path).hexdigest()[:8]}"
+    return f"{_account()}.{stem}.{hashlib.sha256(os.path.normpath(path).encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
 def keys() -> tuple[bytes, ...]:
