@@ -67,7 +67,8 @@ class Ledger:
         """The sums in total, or of one outermost run."""
         with self._lock:
             note = self._total if run_id is None else self._runs.get(UUID(str(run_id)), {})
-            made = {key: note.get(key, 0) for key in _SUMS} | {key: dict(note.get(key, {})) for key in _GROUPS}
+            made: Note = {key: note.get(key, 0) for key in _SUMS}
+            made |= {key: dict(note.get(key, {})) for key in _GROUPS}
             return made | {"net_saved": made["saved"] - made["retrieved_tokens"]}
 
     @property

@@ -194,7 +194,9 @@ class Told:
         self._text = (self._text + message.text)[-100:]
         self._next_index = max(self._next_index, *(index + 1 for index in _indices(content, message)), 0)
         # A new chunk, always: LangChain puts the standard form into the chunk that it gets, and we need ours as it came.
-        return ChatGenerationChunk(message=message.model_copy(update=update) if update else message, generation_info=info)
+        return ChatGenerationChunk(
+            message=message.model_copy(update=update) if update else message, generation_info=info
+        )
 
     def interlude(self, held: BaseMessage, change: Note) -> ChatGenerationChunk:
         """Between two rounds: the usage of the first, and the retrievals that it made."""

@@ -667,3 +667,69 @@ def test_retrievals_with_v1_output(path: str, server: Loopback) -> None:
     assert out.text.endswith("It is user 77.")
     assert {block["type"] for block in out.content} == {"text"}
     assert out.tool_calls == []
+
+
+# ---------------------------------------------------------------------- odd inner models
+def test_an_inner_model_that_cannot_stream() -> None:
+    """stream() of a model without _stream gives its answer in one piece, compressed."""
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.outputs import ChatGeneration, ChatResult
+
+    seen: list[Any] = []
+
+    class Plain(BaseChatModel):
+        @property
+        def _llm_type(self) -> str:
+            return "plain"
+
+        def _generate(
+            self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any
+        ) -> Any:
+            seen.append(messages)
+            return ChatResult(generations=[ChatGeneration(message=AIMessage("whole"))])
+
+    model = HeadroomChatModel(inner=Plain(), compressor=make_compressor())
+    assert [chunk.content for chunk in model.stream(conversation())] == ["whole"]
+    assert [chunk.content for chunk in wait(collected(model.astream(conversation())))] == ["whole"]
+    assert all(json.loads(messages[2].content) == ROWS for messages in seen)
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
+def test_native_protocol_streams_do_not_bypass_us() -> None:
+    """A model class with native event hooks is still asked through _stream, with the compressed conversation."""
+
+    class Native(ScriptedChatModel):
+        def _stream_chat_model_events(self, *args: Any, **kwargs: Any) -> Any:
+            raise AssertionError("bypassed")
+
+    inner = Native(script=[AIMessage("done")])
+    model = HeadroomChatModel(inner=inner, compressor=make_compressor())
+    assert model.stream_events(conversation(), version="v3").output.text.strip() == "done"
+    assert "118 of 120" in inner.requests[0][0][2].content
+
+
+def test_many_threads_share_one_model() -> None:
+    """A batch of conversations: each gets its own reference, and each reference its own original."""
+    compressor = make_compressor()
+    inner = ScriptedChatModel(script=[AIMessage("done")])
+    model = HeadroomChatModel(inner=inner, compressor=compressor, namespace="n")
+    texts = [TEXT.replace("user", f"user {n}") for n in range(24)]
+    model.batch([conversation(text) for text in texts])
+    kept = {
+        compressor.originals.get(ref_in(messages[2].content), namespace="n").decode() for messages, _ in inner.requests
+    }
+    assert kept == set(texts)
+
+
+def test_thinking_blocks_go_back_unchanged() -> None:
+    """An answer with thinking that asks for an original is sent back whole: signature, order and all."""
+    thinking = [{"type": "thinking", "thinking": "hm", "signature": "sig"}, {"type": "text", "text": "Let me look."}]
+
+    def ask(messages: list[BaseMessage]) -> AIMessage:
+        calls = [{"name": "headroom_retrieve", "args": {"ref": ref_in(messages[2].content), "rows": "3"}, "id": "r1"}]
+        return AIMessage(thinking, tool_calls=calls)
+
+    inner = ScriptedChatModel(script=[ask, AIMessage("done")])
+    HeadroomChatModel(inner=inner, compressor=make_compressor()).invoke(conversation())
+    assert inner.requests[1][0][3].content == thinking
+    assert inner.requests[1][0][4].tool_call_id == "r1"
