@@ -21,7 +21,7 @@ _CATEGORY = {
     sre.CATEGORY_WORD: "a",
     sre.CATEGORY_NOT_WORD: "-",
 }
-_ENDS = ("\u00a7", "", "\n", "!", "a", "0")
+_ENDS = ("§", "")
 _MOST_PUMPS = 40
 
 
@@ -80,7 +80,9 @@ def slowest(pattern: re.Pattern[str], length: int, limit_s: float) -> tuple[floa
     """The longest time of one search over the attacks, and the start of its text; stops at the first beyond the limit."""
     worst = (0.0, "")
     for text in attacks(pattern, length):
-        took = min(_timed(pattern, text, limit_s) for _ in range(2))
+        took = _timed(pattern, text, limit_s)
+        if took >= limit_s:
+            took = _timed(pattern, text, limit_s)  # once more: the machine may have been busy
         worst = max(worst, (took, text[:40]))
         if took >= limit_s:
             break

