@@ -18,6 +18,7 @@ from llama_index.core.tools import FunctionTool
 
 from headroom_core import Compressor, open_originals
 from headroom_integrations.llama_index import HeadroomLLM, keep, retrieve_tool
+from headroom_integrations.llama_index.contract import WrappedLLMContract
 from headroom_integrations.llama_index.testing import ScriptedLLM, says
 from tests.llama_index.conftest import TEXT, asks_back, conversation, make_compressor
 
@@ -307,3 +308,10 @@ def test_twice_is_once(compressor: Compressor) -> None:
     small = inner.requests[0][0]
     HeadroomLLM(inner=inner, compressor=compressor).chat(small)
     assert all(new is old for new, old in zip(inner.requests[1][0], small, strict=True))
+
+
+class TestContract(WrappedLLMContract):
+    """The contract that we publish, on our own wrapper."""
+
+    def wrap(self, inner: Any) -> Any:
+        return HeadroomLLM(inner=inner, compressor=Compressor(originals=open_originals("memory://")))
