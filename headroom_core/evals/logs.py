@@ -84,15 +84,26 @@ def grouping() -> list[tuple[str, float, float]]:
     for file in sorted(data.path("logs", "loghub").glob("*_2k.log")):
         raw = file.read_text(encoding="utf-8", errors="replace").rstrip("\n").split("\n")
         with (file.parent / f"{file.name}_templates.csv").open(encoding="utf-8") as table:
-            rules = [re.escape(r["EventTemplate"]).replace(re.escape("<*>"), ".*?") for r in csv.DictReader(table)]
-        patterns = [re.compile(rule + r"\s*$") for rule in sorted(rules, key=len, reverse=True)]
-        truth = [next((k for k, p in enumerate(patterns) if p.search(line)), -1) for line in raw]
+            fixed = [row["EventTemplate"].split("<*>") for row in csv.DictReader(table)]
+        fixed.sort(key=lambda parts: -sum(map(len, parts)))
+        truth = [next((k for k, parts in enumerate(fixed) if _fits(parts, line)), -1) for line in raw]
         text = lines.read("\n".join(raw))
         ours = tokens.read(text).line_hashes(len(text))[1].tolist()
         plain = [re.sub(r"\d+", "0", line) for line in raw]
         labelled = np.array(truth) >= 0
         out.append((file.name, _agreement(truth, ours, labelled), _agreement(truth, plain, labelled)))
     return out
+
+
+def _fits(parts: Sequence[str], line: str) -> bool:
+    """Do the fixed parts of a template stand in the line in order, the last one at its end? Linear."""
+    at = 0
+    for part in parts[:-1]:
+        at = line.find(part, at)
+        if at < 0:
+            return False
+        at += len(part)
+    return line.rstrip().endswith(parts[-1].rstrip()) and len(line) - len(parts[-1]) >= at
 
 
 def _agreement(truth: Sequence[Any], guess: Sequence[Any], use: Any) -> float:

@@ -19,7 +19,7 @@ _AROUND = 4  # lines on each side that tell which of several equal lines is show
 _SINGLE = 3.0  # part of the note beside a line, in tokens
 _HOLE, _HOLE_TOKENS = 3, 14.0  # lines and tokens of a hole between shown lines that is shown too
 _VERDICT = 0.05  # value of the line that says which command failed
-KEEN = 2.1
+KEEN = 1.9
 """A line is wanted by default where its share of the value is so many times its share of the tokens."""
 
 
