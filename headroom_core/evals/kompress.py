@@ -88,7 +88,10 @@ def no_answer(run: Run) -> Lines:
         texts = [d["text"] for d in item["documents"]]
         found = run.compressor.compress_documents(texts, item["query"], max_risk=0.05)
         dropped.append(1 - sum(r.compressed_tokens for r in found) / sum(r.original_tokens for r in found))
-    lines = ["\n## No answer", f"tokens dropped under max_risk=0.05, gold document taken out ({len(near)}): {np.mean(dropped):.3f}"]
+    lines = [
+        "\n## No answer",
+        f"tokens dropped under max_risk=0.05, gold document taken out ({len(near)}): {np.mean(dropped):.3f}",
+    ]
     squad2 = [i for i in dev_rows() if i["source"] == "squad2_half"]
     yes = run.some([i for i in squad2 if i["answerable"]], 0.4)
     no = run.some([i for i in squad2 if not i["answerable"]], 0.4)
@@ -129,7 +132,9 @@ def risk(run: Run) -> Lines:
                     found = [run.compressor.compress(texts[0], query=item["query"], max_risk=alpha)]
                 losses.append(free.evidence_loss(item, [r.compressed for r in found]))
                 kept.append(sum(r.compressed_tokens for r in found) / sum(r.original_tokens for r in found))
-            lines.append(f"{group:18} alpha {alpha:.2f}: loss {np.mean(losses):.3f}, kept {np.mean(kept):.3f} ({len(items)} items)")
+            lines.append(
+                f"{group:18} alpha {alpha:.2f}: loss {np.mean(losses):.3f}, kept {np.mean(kept):.3f} ({len(items)} items)"
+            )
     return lines
 
 

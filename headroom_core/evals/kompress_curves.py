@@ -33,6 +33,7 @@ class Sheet:
 
     @property
     def texts(self) -> list[str]:
+        """The documents' texts."""
         return [d["text"] for d in self.item["documents"]]
 
     def unit_texts(self) -> list[str]:
@@ -110,6 +111,7 @@ class Embedding:
         return np.asarray(self._encode(list(texts)))
 
     def __call__(self, page: Sheet) -> Vector:
+        """A score per sentence."""
         found = self.vectors([page.item["query"], *page.unit_texts()])
         return found[1:] @ found[0]
 
@@ -121,6 +123,7 @@ class Hybrid:
         self.embedding = embedding
 
     def __call__(self, page: Sheet) -> Vector:
+        """A score per sentence."""
         owner = np.array([d for d, _, _ in page.units])
         score = _standard(by_words(page)) + _standard(self.embedding(page))
         if len(page.texts) < 2:
@@ -143,6 +146,7 @@ class Ours:
         self._seen: dict[str, Vector] = {}
 
     def __call__(self, page: Sheet) -> Vector:
+        """A score per sentence."""
         key = f"{page.item['id']} {len(page.texts)}"
         if key not in self._seen:
             call = "several" if len(page.texts) > 1 else "one"
@@ -204,7 +208,10 @@ def table(title: str, pages: Sequence[Sheet], rankers: dict[str, Ranker], *, who
     """Lines of a table: one ranking per row."""
     head = " ".join(f"{int(s * 100):>5}%" for s in SHARES)
     lines = [f"\n## {title}", f"{len(pages)} questions, {int(np.mean([p.tokens.sum() for p in pages]))} tokens each"]
-    lines.append(f"{'':12} kept at {head}   tokens for  95 %            98 %            99 %" + ("   all at 33/50 %" if whole else ""))
+    lines.append(
+        f"{'':12} kept at {head}   tokens for  95 %            98 %            99 %"
+        + ("   all at 33/50 %" if whole else "")
+    )
     for name, ranker in rankers.items():
         found = curve(pages, ranker)
         kept = " ".join(f"{100 * found.at(s):5.1f} " for s in SHARES)

@@ -60,7 +60,9 @@ def must_keep(compressor: KompressCompressor, items: Sequence[Item], each: int) 
                 kinds["all"][0] += kept
                 kinds["all"][1] += total
         shares = ", ".join(f"{kind} {kept / total:.4f}" for kind, (kept, total) in sorted(kinds.items()))
-        lines.append(f"target {ratio}: kept {np.mean(rates):.3f} of tokens, answers {np.mean(hits):.3f}, must-keep: {shares}")
+        lines.append(
+            f"target {ratio}: kept {np.mean(rates):.3f} of tokens, answers {np.mean(hits):.3f}, must-keep: {shares}"
+        )
     return lines
 
 

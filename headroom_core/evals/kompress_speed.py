@@ -102,11 +102,16 @@ def speed(threads: int = 1, rounds: int = 12) -> list[str]:
             seconds[name].append(time.perf_counter() - began)
             network[name] += timed.seconds
     base = float(np.median(seconds["reference"]))
-    lines = [f"\n## Speed, {threads} thread(s), text to text, 512 tokens, medians of {rounds}", f"ModernBERT-base int8 forward: {1000 * base:.0f} ms"]
+    lines = [
+        f"\n## Speed, {threads} thread(s), text to text, 512 tokens, medians of {rounds}",
+        f"ModernBERT-base int8 forward: {1000 * base:.0f} ms",
+    ]
     for name in ("no query", "query"):
         own = float(np.median(seconds[name]))
         outside = 1 - network[name] / sum(seconds[name])
-        lines.append(f"kompress, {name}: {1000 * own:.1f} ms, {base / own:.1f}x; Python around the model {100 * outside:.0f} %")
+        lines.append(
+            f"kompress, {name}: {1000 * own:.1f} ms, {base / own:.1f}x; Python around the model {100 * outside:.0f} %"
+        )
     long = texts_of(100_000, 1)[0]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()
@@ -138,7 +143,10 @@ def agreement(items: Sequence[Item]) -> list[str]:
             assert c.load().model.staged is not None
         x, y = (read(c.load().model.staged, pieces, asked).late for c in (eight, full))  # type: ignore[arg-type]
         worst.extend(np.abs(x - y).tolist())
-    lines = ["\n## int8 and full precision", f"sentence decisions that agree: {same / total:.4f} of {total}; late logits differ by {np.mean(worst):.2f} on average, {np.max(worst):.2f} at most"]
+    lines = [
+        "\n## int8 and full precision",
+        f"sentence decisions that agree: {same / total:.4f} of {total}; late logits differ by {np.mean(worst):.2f} on average, {np.max(worst):.2f} at most",
+    ]
     texts = [d["text"] for item in items[:6] for d in item["documents"]]
     alone = [eight.compress(t, query=items[0]["query"], target_ratio=0.3).spans for t in texts]
     batch = KompressCompressor(enable_ccr=False).compress_batch(texts, query=items[0]["query"], target_ratio=0.3)

@@ -11,8 +11,23 @@ word opens a sentence and stands nowhere else in the text.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
-NEGATIONS = {"not", "no", "never", "none", "neither", "nor", "without", "cannot", "nobody", "nothing", "nowhere", "unless", "except"}
+NEGATIONS = {
+    "not",
+    "no",
+    "never",
+    "none",
+    "neither",
+    "nor",
+    "without",
+    "cannot",
+    "nobody",
+    "nothing",
+    "nowhere",
+    "unless",
+    "except",
+}
 MONTHS = {
     "January", "February", "March", "April", "May", "June", "July",
     "August", "September", "October", "November", "December",
@@ -50,7 +65,7 @@ def _identifier(core: str) -> bool:
         return True
     if len(letters) > 1 and all(c.isupper() for c in letters):
         return True
-    humps = sum(a.islower() and b.isupper() for a, b in zip(core, core[1:]))
+    humps = sum(a.islower() and b.isupper() for a, b in pairwise(core))
     return humps > 0 and "-" not in core
 
 
@@ -58,9 +73,9 @@ def marks(text: str) -> list[tuple[str, str]]:
     """(word, kind) of every marked word, in order."""
     words = text.split()
     opens = [i == 0 or words[i - 1].endswith(SENTENCE_ENDS) for i in range(len(words))]
-    inside = {bare(w) for w, first in zip(words, opens) if not first and bare(w)[:1].isupper()}
+    inside = {bare(w) for w, first in zip(words, opens, strict=True) if not first and bare(w)[:1].isupper()}
     found = []
-    for word, first in zip(words, opens):
+    for word, first in zip(words, opens, strict=True):
         kind = kind_of(word, first, inside)
         if kind:
             found.append((bare(word), kind))

@@ -59,7 +59,9 @@ class Curve:
     def of(cls, stored: dict[str, object]) -> Curve:
         """From ``as_dict``."""
         n, thresholds, losses = stored["n"], stored["thresholds"], stored["losses"]
-        assert isinstance(n, int) and isinstance(thresholds, list) and isinstance(losses, list)
+        assert isinstance(n, int)
+        assert isinstance(thresholds, list)
+        assert isinstance(losses, list)
         return cls(n, tuple(map(float, thresholds)), tuple(map(float, losses)))
 
 

@@ -11,9 +11,84 @@ LONGEST = 1000
 """Characters of the longest unit; a longer sentence is cut at a clause, else at a space, else hard."""
 
 _ABBREVIATIONS = frozenset(
-    "mr mrs ms dr prof sr jr st mt ft gen col lt capt sgt rev hon pres gov sen rep vs etc eg ie al ca cf fig figs eq eqs"
-    " no nos vol vols ch sec pp ed eds dept univ assn bros inc ltd co corp approx est min max jan feb mar apr jun jul aug"
-    " sep sept oct nov dec u.s u.k u.n e.g i.e a.m p.m d.c ph.d b.c a.d".split()
+    [
+        "mr",
+        "mrs",
+        "ms",
+        "dr",
+        "prof",
+        "sr",
+        "jr",
+        "st",
+        "mt",
+        "ft",
+        "gen",
+        "col",
+        "lt",
+        "capt",
+        "sgt",
+        "rev",
+        "hon",
+        "pres",
+        "gov",
+        "sen",
+        "rep",
+        "vs",
+        "etc",
+        "eg",
+        "ie",
+        "al",
+        "ca",
+        "cf",
+        "fig",
+        "figs",
+        "eq",
+        "eqs",
+        "no",
+        "nos",
+        "vol",
+        "vols",
+        "ch",
+        "sec",
+        "pp",
+        "ed",
+        "eds",
+        "dept",
+        "univ",
+        "assn",
+        "bros",
+        "inc",
+        "ltd",
+        "co",
+        "corp",
+        "approx",
+        "est",
+        "min",
+        "max",
+        "jan",
+        "feb",
+        "mar",
+        "apr",
+        "jun",
+        "jul",
+        "aug",
+        "sep",
+        "sept",
+        "oct",
+        "nov",
+        "dec",
+        "u.s",
+        "u.k",
+        "u.n",
+        "e.g",
+        "i.e",
+        "a.m",
+        "p.m",
+        "d.c",
+        "ph.d",
+        "b.c",
+        "a.d",
+    ]
 )
 _END = re.compile(r"""[.!?…。！？]+["'”’)\]]*(?=\s|$)|[。！？]""")
 _BREAK = re.compile(r"[ \t\f\v]*(?:\r\n|\r|\n)\s*")
@@ -82,11 +157,9 @@ def _cut(text: str, start: int, limit: int) -> int:
     """Where to cut a run that is too long: after the last clause in its second half, else at a space, else hard."""
     half = start + LONGEST // 2
     for pattern in (_CLAUSE, _SPACE):
-        last = None
-        for last in pattern.finditer(text, half, limit):
-            continue
-        if last is not None:
-            return last.start() + 1 if pattern is _CLAUSE else last.start()
+        found = list(pattern.finditer(text, half, limit))
+        if found:
+            return found[-1].start() + 1 if pattern is _CLAUSE else found[-1].start()
     return limit
 
 

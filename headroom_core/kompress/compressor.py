@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -227,11 +228,11 @@ class KompressCompressor:
         whole = [self._unchanged(t, n, None) for t, n in zip(texts, sizes, strict=True)]
         if allowed is not None and allowed >= total:
             return whole
-        if not any(len(t.split(None, 2)) > 1 for t in texts):
-            return [replace(w, reason="nothing to choose from") for w in whole]
         why = plain.why_not(texts, MANY_CHARACTERS)
         if why:
             return self._without_model(texts, sizes, query, allowed, why)
+        if not any(len(t.split(None, 2)) > 1 for t in texts):
+            return [replace(w, reason="nothing to choose from") for w in whole]
         parts, scores, group = self._read(texts, query, call, total)
         if allowed is not None:
             order = order_asked(parts, scores) if query else order_free(parts[0])
@@ -256,15 +257,13 @@ class KompressCompressor:
         pieces = split(model.tokenizer, texts)
         asked = query_ids(model.tokenizer, query) if query else []
         seen = read(model.model.staged, pieces, asked, words=self.config.chunk_words)
-        parts = [
-            Words.of(p.text, p.units, p.starts, s) for p, s in zip(pieces, seen.token_scores, strict=True)
-        ]
+        parts = [Words.of(p.text, p.units, p.starts, s) for p, s in zip(pieces, seen.token_scores, strict=True)]
         if not query:
             return parts, [np.zeros(len(p.units)) for p in pieces], "query-free"
         again = read_again(model.model.staged, pieces, asked, seen, words=self.config.chunk_words)
         score = fused(seen, again, model.weights)
         cuts = np.searchsorted(seen.document, np.arange(len(texts) + 1))
-        by_text = [score[a:b] for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        by_text = [score[a:b] for a, b in pairwise(cuts.tolist())]
         group = "several documents" if call == "several" and len(texts) > 1 else "long" if total > LONG else "one text"
         return parts, by_text, group
 
@@ -291,7 +290,12 @@ class KompressCompressor:
             return self._unchanged(words.text, size, None)
         lost = int(((words.guard > 0) & ~mask).sum()) if not query else _lost_inside(words, mask)
         return KompressResult(
-            words.text, compressed, tuple(spans), size, self._counter(compressed) if compressed else 0, guards_dropped=lost
+            words.text,
+            compressed,
+            tuple(spans),
+            size,
+            self._counter(compressed) if compressed else 0,
+            guards_dropped=lost,
         )
 
     def _unchanged(self, text: str, size: int, reason: str | None) -> KompressResult:

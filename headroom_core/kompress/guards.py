@@ -32,7 +32,12 @@ _RULES: tuple[tuple[float, re.Pattern[str]], ...] = (
             re.IGNORECASE,
         ),
     ),
-    (3.0, re.compile(r"\S*(?:://|@\w|_|\\|/\w+/)\S*|(?<!\S)--?\w\S*|\S*[a-z][A-Z]\S*|\S*\b[A-Z]{2,}\S*|\w+\(\)|\w+\.\w+\.\w\S*")),
+    (
+        3.0,
+        re.compile(
+            r"\S*(?:://|@\w|_|\\|/\w+/)\S*|(?<!\S)--?\w\S*|\S*[a-z][A-Z]\S*|\S*\b[A-Z]{2,}\S*|\w+\(\)|\w+\.\w+\.\w\S*"
+        ),
+    ),
     (
         2.0,
         re.compile(

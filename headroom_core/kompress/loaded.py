@@ -16,7 +16,6 @@ from headroom_core.kompress.calibrate import Curve
 from headroom_core.kompress.fuse import Weights
 from headroom_core.kompress.scorer import Floats, Mask, Scorer, Staged
 
-
 _HALVES = re.compile("[\ud800-\udfff]")
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 TOKEN_OUTPUTS = ("drop", "keep", "span", "weight", "value", "start", "end")
 """Columns of the per-token output: two logits of the token head, the span head's logit, the sentence head's pooling
@@ -57,11 +57,11 @@ class Layer(nn.Module):
             for part in self.qkv(x).chunk(3, -1)
         )
         drop = self.dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=drop)
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=drop)
         mixed = self.out(mixed.transpose(1, 2).reshape(batch, length, hidden))
-        x = self.norm1(x + F.dropout(mixed, self.dropout, self.training))
-        inner = self.down(F.gelu(self.up(x)))
-        return self.norm2(x + F.dropout(inner, self.dropout, self.training))  # type: ignore[no-any-return]
+        x = self.norm1(x + functional.dropout(mixed, self.dropout, self.training))
+        inner = self.down(functional.gelu(self.up(x)))
+        return self.norm2(x + functional.dropout(inner, self.dropout, self.training))  # type: ignore[no-any-return]
 
 
 class Heads(nn.Module):
@@ -78,7 +78,7 @@ class Heads(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """x: (batch, length, hidden) to ((batch, length, 7), (batch,)): see ``TOKEN_OUTPUTS``, and the relevance logit."""
         shown = x if mask is None else x * mask[:, 0, 0, :, None].to(x.dtype)
-        inner = F.gelu(self.conv1(shown.transpose(1, 2)))
+        inner = functional.gelu(self.conv1(shown.transpose(1, 2)))
         if mask is not None:
             inner = inner * mask[:, 0, 0, None, :].to(x.dtype)
         span = self.conv2(inner).transpose(1, 2)
@@ -105,7 +105,7 @@ class Kompress(nn.Module):
     def embed(self, ids: Tensor, kinds: Tensor) -> Tensor:
         """(batch, length) to (batch, length, hidden)."""
         x = self.word(ids) + self.place.weight[: ids.shape[1]] + self.kind(kinds)
-        return F.dropout(self.norm(x), self.dropout, self.training)
+        return functional.dropout(self.norm(x), self.dropout, self.training)
 
     def forward(self, ids: Tensor, kinds: Tensor, mask: Tensor | None, exits: str = "late") -> dict[str, Tensor]:
         """Outputs of the exits asked for (``early``, ``late`` or ``both``): ``<exit>_tokens`` and ``<exit>_relevance``.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def terms(text: str) -> list[str]:
     """Words for matching; in scripts without spaces also pairs of neighbouring characters."""
     found = stems(text)
     marks = _SPACELESS.findall(text)
-    return found + [a + b for a, b in zip(marks, marks[1:], strict=False)]
+    return found + [a + b for a, b in pairwise(marks)]
 
 
 def select(texts: Sequence[str], query: str, allowed: float, count: Callable[[str], int]) -> list[list[Span]]:

@@ -127,14 +127,18 @@ def _torch(folder: Path, weights: Path) -> PublishedTorch:
     return PublishedTorch(encoder, token.eval(), first.eval(), second.eval())
 
 
-def read_published(model: Loaded, texts: Sequence[str], query: str | None, words: int) -> tuple[list[Words], list[Vector]]:
+def read_published(
+    model: Loaded, texts: Sequence[str], query: str | None, words: int
+) -> tuple[list[Words], list[Vector]]:
     """Words and sentence scores; a sentence's score is its words' mean, with a query the overlap with it on top."""
     parts, scores = [], []
     for text in texts:
         units = sentences(text)
         encoding = model.tokenizer.encode(text, add_special_tokens=False)
         starts = np.array([s for s, _ in encoding.offsets], np.int64)
-        part = Words.of(text, units, starts, _token_scores(model, np.array(encoding.ids, np.int64), starts, units, text, words))
+        part = Words.of(
+            text, units, starts, _token_scores(model, np.array(encoding.ids, np.int64), starts, units, text, words)
+        )
         parts.append(part)
         total = np.zeros(len(units))
         np.add.at(total, part.sentence, part.score)

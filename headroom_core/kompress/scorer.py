@@ -49,9 +49,11 @@ class Scorer(Protocol):
     """Scores padded batches. A row ``[CLS] query [SEP] text [SEP]`` has a query, ``[CLS] text [SEP]`` has none."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The back end."""
 
-    def __call__(self, ids: Ints, mask: Mask, /) -> Scores: ...
+    def __call__(self, ids: Ints, mask: Mask, /) -> Scores:
+        """Scores of a batch (batch, length)."""
 
 
 class Staged(Protocol):

@@ -38,7 +38,9 @@ class Words:
     pairs: list[tuple[int, int]]
 
     @classmethod
-    def of(cls, text: str, units: Sequence[Span], starts: NDArray[np.int64], token_scores: NDArray[np.float64]) -> Words:
+    def of(
+        cls, text: str, units: Sequence[Span], starts: NDArray[np.int64], token_scores: NDArray[np.float64]
+    ) -> Words:
         """Words of a text whose word pieces begin at ``starts`` and score ``token_scores``: a word has its best piece."""
         spans = guards.words_of(text)
         if not spans:
@@ -67,17 +69,23 @@ class Words:
     def importance(self) -> NDArray[np.float64]:
         """Order inside a text without a query: guards first, then scores; function words go first, articles before all.
 
-        A word between two that stay is lifted to just under them, so that phrases stay whole.
+        A word between two that stay is lifted, up to just under the guards, so that phrases stay whole.
         """
         cores = [self.text[s:e].strip(_MARKS).lower() for s, e in self.spans]
         function = np.fromiter((core in STOPWORDS for core in cores), np.bool_, len(cores))
         article = np.fromiter((core in _ARTICLES for core in cores), np.bool_, len(cores))
         p = np.clip(self.score, 1e-4, 1 - 1e-4)
-        value = 0.3 * np.log(p / (1 - p)) + 2.0 * (self.guard > 0) + 2.0 * (self.guard >= 3) - 0.5 * function
+        value = (
+            0.3 * np.log(p / (1 - p))
+            + 2.0 * (self.guard > 0)
+            + 2.0 * (self.guard >= 3)
+            - 0.5 * (function & (self.guard == 0))
+        )
         value = value - value.min(initial=0.0)
+        below = value[self.guard > 0].min(initial=np.inf) - 1e-3
         for _ in range(2):
             left, right = np.concatenate([[0.0], value[:-1]]), np.concatenate([value[1:], [0.0]])
-            value = np.maximum(value, 0.95 * np.minimum(left, right))
+            value = np.maximum(value, np.minimum(0.95 * np.minimum(left, right), below))
         return np.asarray(value - article * (self.guard < 1))
 
 
@@ -113,7 +121,7 @@ def order_asked(parts: Sequence[Words], scores: Sequence[NDArray[np.float64]]) -
         for i, u in enumerate(words.sentence.tolist()):
             groups.setdefault((d, u), []).append(i)
     value = [-w.importance() for w in parts]
-    found = []
+    found: list[tuple[int, int]] = []
     for _, d, u in ranked:
         own = groups.get((d, u), [])
         found.extend((d, own[k]) for k in np.argsort(value[d][own], kind="stable").tolist())

@@ -132,7 +132,14 @@ def _bounds(document: Pieces, start: int, end: int, offset: int) -> tuple[int, i
 
 
 def _pool(
-    columns: dict[str, Vector], name: str, document: Pieces, base: int, start: int, end: int, offset: int, scores: Scores
+    columns: dict[str, Vector],
+    name: str,
+    document: Pieces,
+    base: int,
+    start: int,
+    end: int,
+    offset: int,
+    scores: Scores,
 ) -> None:
     """Attention-pooled sentence logits into ``columns[name]``."""
     if end <= start or scores.weight is None or scores.value is None:
@@ -147,7 +154,14 @@ def _pool(
 
 
 def _rest(
-    columns: dict[str, Vector], tokens: Vector, document: Pieces, base: int, start: int, end: int, offset: int, scores: Scores
+    columns: dict[str, Vector],
+    tokens: Vector,
+    document: Pieces,
+    base: int,
+    start: int,
+    end: int,
+    offset: int,
+    scores: Scores,
 ) -> None:
     """The other signals of a window."""
     if end <= start:
@@ -167,7 +181,9 @@ def _rest(
     tokens[start:end] = scores.tokens[0, offset:stop]
 
 
-def read_again(scorer: Staged, documents: Sequence[Pieces], query: Sequence[int], first: Signals, *, words: int = 350) -> Vector:
+def read_again(
+    scorer: Staged, documents: Sequence[Pieces], query: Sequence[int], first: Signals, *, words: int = 350
+) -> Vector:
     """Late logits when the best sentence so far stands behind the query: what the second hop of a question needs.
 
     The document of that sentence is not read again; its sentences keep their logits.

@@ -21,8 +21,11 @@ def torch_or_raise() -> Any:
 
 
 class TorchScorer:
-    """Full-precision scores. On the CPU row by row, as ONNX; on a GPU in batches, rounded to 1/64 of a logit so that a
-    row's company cannot change a decision."""
+    """Full-precision scores.
+
+    On the CPU row by row, as ONNX; on a GPU in batches, rounded to 1/64 of a logit so that a row's company hardly ever
+    changes a decision.
+    """
 
     name = "torch"
 
@@ -96,7 +99,7 @@ def weights_of(folder: Path) -> dict[str, Any]:
                 scale = raw[f"{base}.s"]
                 wide = array.astype(np.float32) * scale
                 found[f"{base}.weight"] = wide if base == "word" else wide.T
-            elif name.endswith(".qkv.b") or name.endswith(".up.b"):
+            elif name.endswith((".qkv.b", ".up.b")):
                 found[f"{base}.bias"] = array
             elif name.endswith(".added"):
                 layer, norm = base.rsplit(".", 1)
@@ -107,4 +110,4 @@ def weights_of(folder: Path) -> dict[str, Any]:
                 dense = array.astype(np.float32)
                 turned = dense.ndim == 2 and name.split(".")[0] in ("early", "late")
                 found[name] = dense.T if turned else dense
-    return {name: np.ascontiguousarray(array) for name, array in found.items()}
+    return {name: np.array(array, order="C") for name, array in found.items()}

@@ -36,7 +36,9 @@ PACKED = (Schedule(epochs=8, groups=96, rate=1.8e-4), Layout(near=5, packed=0.3,
 def main(arguments: list[str] | None = None) -> None:
     """Data, two runs, average, graphs, thresholds, card."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--start", type=Path, help="wheel or folder of all-MiniLM-L6-v2; default: the installed package")
+    parser.add_argument(
+        "--start", type=Path, help="wheel or folder of all-MiniLM-L6-v2; default: the installed package"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--small", action="store_true", help="one epoch of each run, short calibration")
     parser.add_argument("--steps", type=int, default=0, help="stop each run after this many steps")

@@ -127,7 +127,9 @@ def close_row(row: Row) -> Row:
 class Builder:
     """Builds batches from plans; the same (seed, plans) give the same batch in any process."""
 
-    def __init__(self, corpus: Corpus, near: int = 5, packed: float = 0.3, shortlist: float = 0.2, masked: float = 0.04) -> None:
+    def __init__(
+        self, corpus: Corpus, near: int = 5, packed: float = 0.3, shortlist: float = 0.2, masked: float = 0.04
+    ) -> None:
         self.corpus, self.near = corpus, near
         self.packed, self.shortlist, self.masked = packed, shortlist, masked
         self.by_key: dict[str, list[int]] = {}
@@ -194,7 +196,9 @@ class Builder:
             entries = [e for e in entries if not e.gold]
         return entries
 
-    def _pack(self, draw: random.Random, query: list[int], entries: list[Entry], title: bool, share: float) -> list[Row]:
+    def _pack(
+        self, draw: random.Random, query: list[int], entries: list[Entry], title: bool, share: float
+    ) -> list[Row]:
         """Documents side by side; with ``share`` < 1 only their gold and some other sentences."""
         entries = list(entries)
         draw.shuffle(entries)
@@ -295,7 +299,10 @@ def pad(groups: list[list[Row]], *, free: bool, buckets: int = 4) -> Batch:
     owner = np.repeat(np.array([g for g, _ in flat], np.int64), counts)
     weights = (1 / np.bincount(owner, minlength=len(groups)).clip(1))[owner].astype(np.float32)
     order = np.argsort([len(r.ids) for _, r in flat], kind="stable")
-    made = [_bucket([flat[i] for i in part], base[part], free) for part in np.array_split(order, min(buckets, max(1, len(order) // 8)))]
+    made = [
+        _bucket([flat[i] for i in part], base[part], free)
+        for part in np.array_split(order, min(buckets, max(1, len(order) // 8)))
+    ]
     sizes = np.concatenate([np.array(r.sizes) for _, r in flat])
     tokens = sum(len(r.ids) for _, r in flat)
     return Batch(made, labels, sizes, owner, weights, np.flatnonzero(labels == 1), free, len(groups), tokens)
@@ -328,7 +335,17 @@ def _bucket(rows: list[tuple[int, Row]], base: NDArray[np.int64], free: bool) ->
     of = [r for _, r in rows]
     relevant = np.array([float(any(r.labels)) for r in of], np.float32)
     start, end = np.array([r.start for r in of]), np.array([r.end for r in of])
-    return Bucket(ids, kinds, mask, readable, **joined, start=start, end=end, relevant=relevant, group=np.array([g for g, _ in rows]))
+    return Bucket(
+        ids,
+        kinds,
+        mask,
+        readable,
+        **joined,
+        start=start,
+        end=end,
+        relevant=relevant,
+        group=np.array([g for g, _ in rows]),
+    )
 
 
 def plan_epoch(corpus: Corpus, seed: int, groups: int) -> list[list[Plan]]:
@@ -336,7 +353,9 @@ def plan_epoch(corpus: Corpus, seed: int, groups: int) -> list[list[Plan]]:
     draw = random.Random(seed)
     asked: list[Plan] = []
     for i, question in enumerate(corpus.train):
-        times = {"policyqa": 0.5, "qmsum": 1.0, "qed": 2.0, "2wiki_train": 3.0, "hotpot_train": 6.0}.get(question.source, 1.0)
+        times = {"policyqa": 0.5, "qmsum": 1.0, "qed": 2.0, "2wiki_train": 3.0, "hotpot_train": 6.0}.get(
+            question.source, 1.0
+        )
         times = {"musique_train": 6.0, "amor_hotpot": 5.0}.get(question.source, times)
         asked += [("question", i)] * (int(times) + (draw.random() < times % 1))
     asked += [("compound", i) for i in draw.sample(range(len(corpus.compound)), len(corpus.compound) // 2)]

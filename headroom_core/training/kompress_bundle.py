@@ -36,7 +36,9 @@ def write_tokenizer(source: Path, folder: Path) -> None:
     """The word-piece tokenizer without truncation and padding."""
     stored = json.loads(source.read_text(encoding="utf-8"))
     stored["truncation"] = stored["padding"] = None
-    (folder / "tokenizer.json").write_text(json.dumps(stored, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+    (folder / "tokenizer.json").write_text(
+        json.dumps(stored, ensure_ascii=False, separators=(",", ":")), encoding="utf-8"
+    )
 
 
 def write_manifest(folder: Path, weights: Weights, curves: Mapping[str, Curve], notes: Mapping[str, Any]) -> None:

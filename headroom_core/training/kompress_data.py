@@ -147,7 +147,9 @@ def build(pieces: Any, *, seed: int = 7, compounds: int = 9000) -> Corpus:
     reader = _Reader(pieces)
     splits = split_train()
     held = [*dev_rows(), *splits["calibrate"], *splits["dev"]]
-    forbidden = {normal(d["title"]) for row in held if row["source"] in MULTI_HOP for d in row["documents"] if d["evidence"]}
+    forbidden = {
+        normal(d["title"]) for row in held if row["source"] in MULTI_HOP for d in row["documents"] if d["evidence"]
+    }
     forbidden_texts = {d["text"] for row in held for d in row["documents"] if d["evidence"]}
     train = []
     for row in splits["train"]:
@@ -232,7 +234,13 @@ def _compounds(reader: _Reader, train: Sequence[Question], draw: random.Random, 
         if first.entries[0].document == second.entries[0].document:
             continue
         tail = second.text[:1].lower() + second.text[1:]
-        text = draw.choice((f"{first.text.rstrip(' ?')} and {tail}", f"{first.text} {second.text}", f"{first.text.rstrip(' ?')}, {tail}"))
+        text = draw.choice(
+            (
+                f"{first.text.rstrip(' ?')} and {tail}",
+                f"{first.text} {second.text}",
+                f"{first.text.rstrip(' ?')}, {tail}",
+            )
+        )
         found.append(_joined(reader, text, first, second))
     return found
 

@@ -37,11 +37,13 @@ class Graph:
 
         self._serial += 1
         names = [f"{op}_{self._serial}" + ("" if i == 0 else f"_{i}") for i in range(outputs)]
-        self.nodes.append(helper.make_node(op, inputs, names, name=f"n{self._serial}_{op}", domain=domain, **attributes))
+        self.nodes.append(
+            helper.make_node(op, inputs, names, name=f"n{self._serial}_{op}", domain=domain, **attributes)
+        )
         return names[0]
 
     def matmul(self, x: str, weight: Array, name: str) -> str:
-        """x @ weight; weight: (in, out)."""
+        """Multiply x by weight (in, out)."""
         if self.mode == "fp32":
             return self.node("MatMul", [x, self.constant(f"{name}.w", weight.astype(np.float32))])
         if self.mode == "int8":
@@ -66,7 +68,10 @@ class Graph:
         blocks = weight.T.reshape(outputs, inputs // size, size).astype(np.float32)
         scale = np.abs(blocks).max(-1) / 127
         quantised = np.clip(np.rint(blocks / scale[..., None]), -127, 127) + 128
-        names = [self.constant(f"{name}.q", quantised.astype(np.uint8)), self.constant(f"{name}.s", scale.astype(np.float32))]
+        names = [
+            self.constant(f"{name}.q", quantised.astype(np.uint8)),
+            self.constant(f"{name}.s", scale.astype(np.float32)),
+        ]
         return self.node("MatMulNBits", [x, *names], MS, K=inputs, N=outputs, bits=8, block_size=size, accuracy_level=4)
 
 
@@ -117,9 +122,14 @@ def _embeddings(graph: Graph, state: dict[str, Array], mode: str) -> str:
         rows = graph.node("Gather", [graph.constant("word.q", quantised.T), "ids"])
         scales = graph.node("Gather", [graph.constant("word.s", scale[:, None]), "ids"])
         word = graph.node("Mul", [graph.node("Cast", [rows], to=1), scales])
-    length = graph.node("Slice", [graph.node("Shape", ["ids"]), graph.constant("one", np.array([1])), graph.constant("two", np.array([2]))])
+    length = graph.node(
+        "Slice",
+        [graph.node("Shape", ["ids"]), graph.constant("one", np.array([1])), graph.constant("two", np.array([2]))],
+    )
     places = _half(graph, "place.w", state["place.weight"])
-    place = graph.node("Slice", [places, graph.constant("zero", np.array([0])), length, graph.constant("axis", np.array([0]))])
+    place = graph.node(
+        "Slice", [places, graph.constant("zero", np.array([0])), length, graph.constant("axis", np.array([0]))]
+    )
     kind = graph.node("Gather", [graph.constant("kind.w", state["kind.weight"].astype(np.float32)), "kinds"])
     total = graph.node("Add", [word, place])
     return _skip(graph, state, "norm", total, kind, None)
@@ -146,7 +156,9 @@ def _layer(graph: Graph, state: dict[str, Array], name: str, x: str, heads: int,
     mixed = graph.matmul(mixed, state[f"{name}.out.weight"].T, f"{name}.out")
     x = _skip(graph, state, f"{name}.norm1", mixed, x, state[f"{name}.out.bias"])
     inner = graph.matmul(x, state[f"{name}.up.weight"].T, f"{name}.up")
-    inner = graph.node("BiasGelu", [inner, graph.constant(f"{name}.up.b", state[f"{name}.up.bias"].astype(np.float32))], MS)
+    inner = graph.node(
+        "BiasGelu", [inner, graph.constant(f"{name}.up.b", state[f"{name}.up.bias"].astype(np.float32))], MS
+    )
     inner = graph.matmul(inner, state[f"{name}.down.weight"].T, f"{name}.down")
     return _skip(graph, state, f"{name}.norm2", inner, x, state[f"{name}.down.bias"])
 
@@ -191,7 +203,9 @@ def _heads(graph: Graph, state: dict[str, Array], exit_: str, x: str) -> None:
     graph.nodes.append(helper.make_node("Concat", [first, span, f"{first}_1"], ["tokens"], axis=-1))
     zero = graph.constant(f"{exit_}.zero", np.array(0))
     head = graph.node("Gather", [x, zero], axis=1)
-    pooled = graph.node("Tanh", [graph.node("Add", [graph.node("MatMul", [head, const["pool.weight"]]), const["pool.bias"]])])
+    pooled = graph.node(
+        "Tanh", [graph.node("Add", [graph.node("MatMul", [head, const["pool.weight"]]), const["pool.bias"]])]
+    )
     value = graph.node("Add", [graph.node("MatMul", [pooled, const["relevance.weight"]]), const["relevance.bias"]])
     axis = graph.constant(f"{exit_}.axis", np.array([1]))
     graph.nodes.append(helper.make_node("Squeeze", [value, axis], ["relevance"]))

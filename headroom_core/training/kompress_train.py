@@ -53,8 +53,10 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How groups are laid out, see ``kompress_batches``: negatives per question, shares of packed and shortlist groups,
-    share of word pieces hidden."""
+    """How groups are laid out, see ``kompress_batches``.
+
+    Negatives per question, shares of packed and shortlist groups, share of word pieces hidden.
+    """
 
     near: int = 5
     packed: float = 0.3
@@ -223,7 +225,9 @@ def train(
         seen += batch.tokens
         if step % 50 == 0 or step == total - 1:
             numbers = " ".join(f"{k} {float(v.detach()):.3f}" for k, v in parts.items())
-            log(f"step {step}/{total} {now - began:.0f}s {seen / max(now - began, 1e-9):.0f} tok/s free={batch.free} {numbers}")
+            log(
+                f"step {step}/{total} {now - began:.0f}s {seen / max(now - began, 1e-9):.0f} tok/s free={batch.free} {numbers}"
+            )
         last = now
     log(f"trained {step} steps, {seen / 1e6:.0f}M tokens, {last - began:.0f}s")
     return averaged
@@ -236,7 +240,9 @@ def _average(averaged: Kompress, model: Kompress, keep: float) -> None:
 
 
 @torch.no_grad()
-def curve(model: Kompress, corpus: Corpus, questions: Sequence[Question], device: str, exit_: str = "late") -> dict[str, float]:
+def curve(
+    model: Kompress, corpus: Corpus, questions: Sequence[Question], device: str, exit_: str = "late"
+) -> dict[str, float]:
     """Evidence kept at shares of word pieces, sentences ranked by the sentence head alone."""
     model.eval()
     costs: list[float] = []
@@ -258,7 +264,11 @@ def curve(model: Kompress, corpus: Corpus, questions: Sequence[Question], device
     c, w = np.sort(costs), np.sort(whole)
     found = {f"at{int(b * 100)}": float((c <= b + 1e-9).mean()) for b in (0.05, 0.1, 0.2, 0.3, 0.5)}
     found |= {f"for{t}": float(c[max(0, math.ceil(t / 100 * len(c)) - 1)]) for t in (95, 98, 99)}
-    return found | {"mean": float(c.mean()), "all_at50": float((w <= 0.5).mean()), "all_at33": float((w <= 0.33).mean())}
+    return found | {
+        "mean": float(c.mean()),
+        "all_at50": float((w <= 0.5).mean()),
+        "all_at33": float((w <= 0.33).mean()),
+    }
 
 
 def _windows(corpus: Corpus, question: Question) -> list[Row]:
