@@ -51,6 +51,8 @@ _STOP = frozenset(
     " this that these those it its shown picture image photo document page receipt invoice bill form name number please tell me"
     " give find show there any much many can you i my your according as has have had mentioned listed written".split()
 )
+_FEW = 8
+_QUOTE = re.compile(r"[\"“„«]([^\"”“»]{8,200})[\"”»]")
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -142,14 +144,55 @@ def wants_everything(query: str | None) -> bool:
 def asked_rows(rows: Sequence[Row], query: str | None) -> list[int]:
     """Numbers of the rows that the question asks for, in order; all of them where that is not sure."""
     every = list(range(len(rows)))
-    if query is None or wants_everything(query) or len(rows) < 8:
+    if query is None or wants_everything(query) or len(rows) < _FEW:
         return every
+    quoted = _quoted(rows, query)
     typed = [kind.keep(rows) for kind in _KINDS if kind.question.search(query)]
-    if not typed or not all(typed):
-        return every
-    kept = set().union(*typed)
-    words = {word for word in _WORD.findall(query.lower()) if len(word) > 2 and word not in _STOP}
+    words = _words_of(query)
+    if quoted:
+        return sorted(quoted)
+    if typed and all(typed):
+        kept = set().union(*typed)
+        alike = {at for at, row in enumerate(rows) if words & set(_WORD.findall(row.text.lower()))}
+        return sorted(kept | _near(alike, rows, 1))
+    return sorted(_keyed(rows, words)) or every if not typed else every
+
+
+def _words_of(text: str) -> set[str]:
+    """Words that a question is about; figures count whatever their length."""
+    return {word for word in _WORD.findall(text.lower()) if (len(word) > 2 or word.isdigit()) and word not in _STOP}
+
+
+def _keyed(rows: Sequence[Row], words: set[str]) -> set[int]:
+    """Rows that hold every word of the question beside something else (a key with its value), with their surroundings.
+
+    None where such a row is the head of a table: then the value may stand in any row below.
+    """
+    if not words:
+        return set()
+    found = set()
     for at, row in enumerate(rows):
-        if words & set(_WORD.findall(row.text.lower())):
-            kept |= {at, *(near for near in (at - 1, at + 1) if 0 <= near < len(rows))}
-    return sorted(kept)
+        have = _WORD.findall(row.text.lower())
+        if words <= set(have):
+            if len(row.lines) >= 3 or len(have) <= len(words):
+                return set()
+            found.add(at)
+    return _near(found, rows, 3) if len(found) <= 3 else set()
+
+
+def _quoted(rows: Sequence[Row], query: str) -> set[int]:
+    """Rows around a passage that the question quotes, where the rows hold most of its words."""
+    kept: set[int] = set()
+    for quote in _QUOTE.findall(query):
+        words = [word for word in _WORD.findall(quote.lower()) if len(word) > 2]
+        if len(words) < 3:
+            return set()
+        texts = [set(_WORD.findall(row.text.lower())) for row in rows]
+        best, at = max(
+            (sum(word in texts[at] | (texts[at + 1] if at + 1 < len(texts) else set()) for word in words), -at)
+            for at in range(len(texts))
+        )
+        if best < 0.75 * len(words):
+            return set()
+        kept |= _near({-at, min(-at + 1, len(rows) - 1)}, rows, 2)
+    return kept

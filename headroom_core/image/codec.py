@@ -104,7 +104,7 @@ def encode(image: PilImage, *, lossless: bool, quality: int = 90) -> tuple[bytes
     """Bytes and MIME type: PNG where nothing may be lost, else JPEG."""
     out = io.BytesIO()
     if lossless:
-        image.save(out, "PNG", optimize=True)
+        image.save(out, "PNG", compress_level=6)
         return out.getvalue(), "image/png"
     image.convert("RGB").save(out, "JPEG", quality=quality, optimize=True, subsampling=0)
     return out.getvalue(), "image/jpeg"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import TYPE_CHECKING
 
 from ..tokens.profiles import Profile
@@ -43,10 +42,11 @@ _NUMBERS = re.compile(r"^\s*(-?[\d.]+)\s*,\s*(-?[\d.]+)\s*,\s*(-?[\d.]+)\s*,\s*(
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Boxes to send, in pixels, top to bottom, and the words that say how they were found."""
+    """Boxes to send, in pixels, top to bottom, and how they were found; ``by_rows``: by text that answers."""
 
     boxes: tuple[Box, ...]
     how: str
+    by_rows: bool = False
 
     def share(self, size: tuple[int, int]) -> float:
         """Share of the picture's area."""
@@ -105,15 +105,20 @@ def clamp(box: Box, size: tuple[int, int]) -> Box:
     return (max(0.0, box[0]), max(0.0, box[1]), min(float(size[0]), box[2]), min(float(size[1]), box[3]))
 
 
-def find(query: str | None, rows: Sequence[Row], size: tuple[int, int]) -> Region | None:
-    """The region that the question asks for: a named place first, then the rows that answer to it; None if unsure."""
+def find(query: str | None, rows: Sequence[Row], size: tuple[int, int], *, unsure: bool = False) -> Region | None:
+    """The region that the question asks for: a named place first, then the rows that answer to it; None if unsure.
+
+    Where what was read is ``unsure``, all rows make a region: the letters go out as pixels, what is no text stays.
+    """
     place = named_place(query)
     if place is not None:
         return Region((scaled(place[0], size),), f"named place: {place[1]}")
     kept = asked_rows(rows, query)
+    if rows and unsure and len(kept) == len(rows):
+        return Region(_strips(rows, size), "all text", True)
     if not rows or len(kept) >= 0.6 * len(rows):
         return None
-    return Region(_strips([rows[at] for at in kept], size), f"{len(kept)} of {len(rows)} lines that answer to it")
+    return Region(_strips([rows[at] for at in kept], size), f"{len(kept)} of {len(rows)} lines that answer to it", True)
 
 
 def _strips(rows: Sequence[Row], size: tuple[int, int]) -> tuple[Box, ...]:
@@ -164,7 +169,8 @@ def sized(region: Region, rows: Sequence[Row], size: tuple[int, int], profile: P
     high = int(sum(-(-box[3] // 1) - int(box[1]) for box in region.boxes)) + _LINE * (len(region.boxes) - 1)
     view = min(1.0, profile.seen(*size, detail)[0] / size[0])
     inside = [row.box[3] - row.box[1] for row in rows if any(box[1] <= row.box[1] <= box[3] for box in region.boxes)]
-    spare = max(0.5, _LEGIBLE / (median(inside) * view)) if inside else 1.0
+    small = sorted(inside)[len(inside) // 5] if inside else 0.0
+    spare = max(0.5, _LEGIBLE / (small * view)) if small else 1.0
     return shrink((wide, high), profile, least_scale=min(1.0, view * min(_SCALE, spare)), detail=detail)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from . import fuse
 from .align import align
 from .asked import asked_rows, wants_everything
 from .codec import Picture, Unusable, decode, encode, size_of
-from .crop import Region, cut, find, salient, sized
+from .crop import Region, cut, find, named_place, salient, scaled, sized
 from .decision import RouteDecision, Technique
 from .downscale import lowest
 from .fuse import Option
@@ -23,6 +24,10 @@ from .router import Router, decision
 
 _HEAD = "Text of the picture (OCR):"
 _SURE_LINE = 0.5
+_SURE_CHOICE = 0.7
+_BY_ROWS = 0.25
+_BY_PLACE = 0.2
+_READING = re.compile(r"\b(?:says?|read|text|written|line|words?|heading|header|footer|caption|title|number|transcribe)\b", re.I)
 _THUMB = 256
 _MOST_CROP = 0.85
 
@@ -130,10 +135,13 @@ class Planner:
             found, note = self._read(case)
             notes += [note] if note else []
             made = None if note else _text(case, found)
-            ready += [made] if made else []
+            if isinstance(made, str):
+                notes.append(made)
+            elif made:
+                ready.append(made)
         if fuse.expected_loss(Technique.CROP, probabilities) <= fuse.MOST_LOSS:
-            made = _crop(case, found)
-            ready += [made] if made else []
+            cropped = _crop(case, found, unsure=bool(notes))
+            ready += [cropped] if cropped else []
         return ready, notes
 
     def _read(self, case: _Case) -> tuple[tuple[Row, ...], str | None]:
@@ -166,10 +174,18 @@ def aligned(block: Image, provider: str | None = None, model: str | None = None)
     return Image(Bytes(made.data), made.mime, block.detail, block.path, block.role, block.tool, block.protected)
 
 
-def _text(case: _Case, found: tuple[Row, ...]) -> _Ready | None:
-    """The picture as text: the rows that the question asks for, or all of them, shortened further where that helps."""
-    kept = asked_rows(found, case.query)
+def _text(case: _Case, found: tuple[Row, ...]) -> _Ready | str:
+    """The picture as text: the rows that the question asks for, or all of them, shortened further where that helps.
+
+    A few rows must be surer than a whole page: where one of them is not, the reason comes back instead.
+    """
+    place = _text_at_place(case, found)
+    kept = place or asked_rows(found, case.query)
     chosen = [found[at] for at in kept]
+    if len(kept) < len(found):
+        unsure = doubt([line for row in chosen for line in row.lines], least=_SURE_CHOICE, worst_share=0.08)
+        if unsure:
+            return unsure
     body, left_out = text_of(chosen), "the picture itself"
     if len(kept) < len(found):
         left_out = f"the picture itself and {len(found) - len(kept)} of {len(found)} lines of its text"
@@ -179,15 +195,26 @@ def _text(case: _Case, found: tuple[Row, ...]) -> _Ready | None:
             body = shorter.text
             left_out = f"the picture itself; of its text {shorter.left_out or 'nothing'}"
     text = f"{_HEAD}\n{body}"
-    option = Option(Technique.TRANSCODE, case.count(text) + 4, note=f"{len(kept)} of {len(found)} lines read")
+    spared = _BY_PLACE if place else 1.0
+    option = Option(Technique.TRANSCODE, case.count(text) + 4, spared, f"{len(kept)} of {len(found)} lines read")
     block = Text(text, case.block.path, case.block.role, case.block.tool)
     return _Ready(option, (block,), left_out, {"technique": "transcode", "rows": kept})
 
 
-def _crop(case: _Case, found: tuple[Row, ...]) -> _Ready | None:
+def _text_at_place(case: _Case, found: tuple[Row, ...]) -> list[int]:
+    """The rows at the place that the question names, where it asks to read what stands there; else none."""
+    place = named_place(case.query) if case.query and _READING.search(case.query) else None
+    if place is None:
+        return []
+    left, top, right, bottom = scaled(place[0], case.picture.size)
+    centres = [((row.box[0] + row.box[2]) / 2, (row.box[1] + row.box[3]) / 2) for row in found]
+    return [at for at, (x, y) in enumerate(centres) if left <= x <= right and top <= y <= bottom]
+
+
+def _crop(case: _Case, found: tuple[Row, ...], *, unsure: bool) -> _Ready | None:
     """The asked region at full detail, and a thumbnail of the whole where both together are still cheap."""
     size, image = case.picture.size, case.picture.image
-    region = find(case.query, found, size)
+    region = find(case.query, found, size, unsure=unsure)
     if region is None:
         box = salient(image)
         region = Region((box,), "the only part with edges") if box else None
@@ -208,7 +235,8 @@ def _crop(case: _Case, found: tuple[Row, ...]) -> _Ready | None:
         blocks = (case.image(data, mime, small.detail), *blocks)
         tokens, how = tokens + small.tokens, how + ", with a thumbnail"
     boxes = [[round(edge) for edge in box] for box in region.boxes]
-    option = Option(Technique.CROP, tokens, note=how)
+    spared = _BY_ROWS if region.by_rows else 1.0
+    option = Option(Technique.CROP, tokens, spared, how)
     return _Ready(option, blocks, f"the picture outside {region.how}", {"technique": "crop", "boxes": boxes})
 
 

@@ -12,24 +12,30 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from ..models.registry import BUNDLED
 from .decision import ImageSignals
-from .query import BUNDLED, session
+from .query import session
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image as PilImage
 
+NAME = "image_signals"
 THUMB = 224
 PATCH = 112
 PATCHES = 4
 _LONG_SIDE = 1280
+_STEP = 24
 
 
 class SignalNet:
-    """Picture → ``ImageSignals``; remembers its answers by content."""
+    """Picture → ``ImageSignals``; remembers its answers by content.
+
+    ``folder`` holds a folder ``image_signals`` with model.onnx; default: the bundled one.
+    """
 
     def __init__(self, folder: Path | None = None, *, threads: int = 2, entries: int = 512) -> None:
-        self._folder = folder or BUNDLED
+        self._folder = (folder or BUNDLED) / NAME
         self._threads, self._entries = threads, entries
         self._session: Any = None
         self._seen: OrderedDict[str, ImageSignals] = OrderedDict()
@@ -44,9 +50,11 @@ class SignalNet:
                 self._seen.move_to_end(key)
                 return self._seen[key]
             if self._session is None:
-                self._session = session(self._folder / "image_signals.onnx", self._threads)
+                self._session = session(self._folder / "model.onnx", self._threads)
         out = self._session.run(None, {"thumb": thumb[None], "patches": patches[None]})[0][0]
         made = ImageSignals(*(round(float(value), 4) for value in out))
+        if not _has_edges(patches):  # letters are edges; a net may still see them in a smooth slope
+            made = ImageSignals(0.0, made.is_document, made.is_complex, 0.0, 0.0)
         with self._lock:
             self._seen[key] = made
             while len(self._seen) > self._entries:
@@ -69,6 +77,15 @@ def inputs(image: PilImage) -> tuple[NDArray[Any], NDArray[Any]]:
     return thumb.transpose(2, 0, 1).copy(), _patches(numpy.asarray(grey))
 
 
+def _has_edges(patches: NDArray[Any]) -> bool:
+    """Is there any step between neighbours that a letter's border would make?"""
+    import numpy
+
+    signed = patches.astype(numpy.int16)
+    steps = max(int(numpy.abs(numpy.diff(signed, axis=axis)).max()) for axis in (1, 2))
+    return steps >= _STEP
+
+
 def _patches(grey: NDArray[Any]) -> NDArray[Any]:
     """Four 112² patches where edges are densest, apart from one another; small pictures are padded with their border."""
     import numpy
@@ -82,7 +99,7 @@ def _patches(grey: NDArray[Any]) -> NDArray[Any]:
     edges = numpy.zeros(grey.shape, dtype=numpy.int16)
     edges[:, 1:] = numpy.abs(signed[:, 1:] - signed[:, :-1])
     edges[1:, :] += numpy.abs(signed[1:, :] - signed[:-1, :])
-    edges[edges < 24] = 0
+    edges[edges < _STEP] = 0
     rows, columns = high // cell, wide // cell
     cells = edges[: rows * cell, : columns * cell].reshape(rows, cell, columns, cell).sum(axis=(1, 3), dtype=numpy.int64)
     sums = numpy.pad(cells.cumsum(0).cumsum(1), ((1, 0), (1, 0)))

@@ -1,6 +1,6 @@
 """Train the query classifier: a small MiniLM on weakly labelled questions, calibrated, int8, into ``models/bundled``.
 
-    python -m headroom_core.training.router --base MINILM_FOLDER [--layers 3] [--epochs 3]
+    python -m headroom_core.training.router --base MINILM_FOLDER [--layers 5] [--epochs 3]
 
 ``MINILM_FOLDER`` holds all-MiniLM-L6-v2 (model.safetensors, tokenizer.json; Apache-2.0). Rows: clean sources of the
 query sets, labelled by ``router_rule``, and the questions of ``router_templates``. Seeded; torch is needed only here.
@@ -19,15 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from ..evals import data
+from ..image.query import NAME
+from ..models.registry import BUNDLED
 from .router_rule import TECHNIQUES, row_id, weak_label
 from .router_templates import templates
 
-BUNDLED = Path(__file__).resolve().parents[1] / "models" / "bundled"
 MAX_TOKENS = 64
-_CAPS = {"screenqa_short": 5000, "screenqa_complex": 3500, "okvqa": 5000, "viscot_dude": 6000}
+_FILES = ("model.onnx", "tokenizer.json")
+_CAPS = {"screenqa_short": 3500, "screenqa_complex": 2500, "okvqa": 4500, "viscot_dude": 5000, "gqa": 4000}
 _TWICE = ("charxiv_reasoning_val", "charxiv_descriptive_val")
-_SPOKEN = 1200
-_VOCABULARY = 9000
+_SPOKEN = 900
+_POLICY = 900
+_VOCABULARY = 7000
 
 
 def training_rows(seed: int = 7) -> list[tuple[str, str]]:
@@ -41,6 +44,7 @@ def training_rows(seed: int = 7) -> list[tuple[str, str]]:
         ranked = sorted(by_source[source].values(), key=row_id)[: _CAPS.get(source, 1 << 30)]
         rows += [(row["query"], weak_label(row)) for row in ranked] * (2 if source in _TWICE else 1)
     rows += [(text, "preserve") for text in spoken(_SPOKEN)]
+    rows += [(text, "transcode") for text in policy(_POLICY)]
     random.Random(seed).shuffle(rows)
     return rows
 
@@ -56,6 +60,13 @@ def spoken(count: int) -> list[str]:
             if 2 <= len(text.split()) <= 14 and "?" not in text:
                 found.setdefault(hashlib.sha1(text.lower().encode(), usedforsecurity=False).hexdigest(), text)
     return [found[key] for key in sorted(found)[:count]]
+
+
+def policy(count: int) -> list[str]:
+    """Questions to written policies (PolicyQA, MIT): asked of a scan, their answer is its text."""
+    found = {row["query"] for row in data.rows("text", "qa_train.jsonl.gz") if row["source"] == "policyqa"}
+    ranked = sorted(found, key=lambda text: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+    return ranked[:count]
 
 
 def dev_rows() -> list[tuple[str, str, str]]:
@@ -105,7 +116,7 @@ def build(base: Path, ids: list[int], layers: int) -> Any:
     encoder = BertModel.from_pretrained(base, config=config, add_pooling_layer=False, attn_implementation="eager")
     encoder.encoder.layer = encoder.encoder.layer[:layers]
     words = encoder.embeddings.word_embeddings.weight.data[ids].clone()
-    embedding = torch.nn.Embedding(*words.shape, _weight=words, _freeze=True)
+    embedding = torch.nn.Embedding(words.shape[0], words.shape[1], _weight=words, _freeze=True)
     encoder.embeddings.word_embeddings = embedding
     encoder.config.vocab_size, encoder.config.num_hidden_layers = len(ids), layers
 
@@ -211,8 +222,8 @@ def main() -> None:
 
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--base", type=Path, required=True)
-    options.add_argument("--out", type=Path, default=BUNDLED)
-    options.add_argument("--layers", type=int, default=3)
+    options.add_argument("--out", type=Path, default=BUNDLED / NAME)
+    options.add_argument("--layers", type=int, default=5)
     options.add_argument("--epochs", type=int, default=3)
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--seed", type=int, default=7)
@@ -222,7 +233,7 @@ def main() -> None:
     rows = training_rows(chosen.seed)
     made, ids = prune_vocabulary(chosen.base / "tokenizer.json", [text for text, _ in rows], _VOCABULARY)
     chosen.out.mkdir(parents=True, exist_ok=True)
-    words = chosen.out / "image_router_tokenizer.json"
+    words = chosen.out / "tokenizer.json"
     words.write_text(json.dumps(made, ensure_ascii=False, separators=(",", ":")), "utf-8")
     from tokenizers import Tokenizer
 
@@ -234,10 +245,18 @@ def main() -> None:
     net = build(chosen.base, ids, chosen.layers)
     fit(net, encoded[held:], labels[held:], chosen.epochs, chosen.seed)
     temperature = calibrate(net, encoded[:held], labels[:held])
-    file = chosen.out / "image_router.onnx"
+    file = chosen.out / "model.onnx"
     export(net, file)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    print(f"temperature {temperature}; {file.stat().st_size:,} bytes; sha256 {digest}", flush=True)
+    source = "all-MiniLM-L6-v2 (Apache-2.0), first layers, fine-tuned by headroom_core.training.router"
+    write_row(chosen.out, NAME, "query-technique", source)
+    print(f"temperature {temperature}; {file.stat().st_size:,} bytes", flush=True)
+
+
+def write_row(folder: Path, name: str, layout: str, source: str) -> None:
+    """The registry's row of a bundled model: its files with their SHA-256."""
+    files = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir()) if file.name in _FILES}
+    row = {"name": name, "layout": layout, "licence": "Apache-2.0", "source": source, "files": files}
+    (folder / "model.json").write_text(json.dumps({"row": row}, indent=2) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Train the picture-signal net: real pictures with hand-checked labels, rendered and composed ones; ONNX into ``models/bundled``.
 
-    python -m headroom_core.training.signals [--ocr-cache FOLDER] [--epochs 14]
+    python -m headroom_core.training.signals --ocr-cache FOLDER
+    python -m headroom_core.training.signals --ocr-cache FOLDER --start-from model.onnx --epochs 4
 
 Labels: ``data/signal_labels.jsonl`` (looked at one by one: has_text of photos and charts, is_complex and
 has_small_details of photos, charts, screens and street scenes; null where the looker was not sure), the kind of
@@ -11,12 +12,13 @@ lines cover, from annotations or cached OCR. The split is the data pack's own (b
 from __future__ import annotations
 
 import argparse
-import hashlib
+import importlib.util
 import io
 import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,8 +26,9 @@ from typing import Any
 from ..evals import data
 from ..image.codec import Unusable, decode
 from ..image.ocr import Line, Reader
-from ..image.signals import inputs
-from .router import BUNDLED
+from ..image.signals import NAME, inputs
+from ..models.registry import BUNDLED
+from .router import write_row
 
 NAMES = ("has_text", "is_document", "is_complex", "has_small_details", "text_density")
 _DOCUMENTS = ("receipt", "page")
@@ -48,6 +51,7 @@ class Sample:
     image: Any
     labels: Labels
     name: str = ""
+    lines: tuple[Line, ...] | None = None
 
 
 def real_samples(split: str, cache: Path | None) -> Iterator[Sample]:
@@ -61,15 +65,15 @@ def real_samples(split: str, cache: Path | None) -> Iterator[Sample]:
         picture = decode((data.path() / row["file"]).read_bytes())
         if isinstance(picture, Unusable):
             continue
-        labels = _labels(row, checked[row["file"].removeprefix("images/")], picture.image, reader)
-        yield Sample(picture.image, labels, row["file"])
+        try:
+            lines = reader.read(picture.image).sure(0.5)
+        except LookupError:
+            lines = None
+        labels = _labels(row, checked[row["file"].removeprefix("images/")], picture.image, lines)
+        yield Sample(picture.image, labels, row["file"], lines)
 
 
-def _labels(row: dict[str, Any], checked: dict[str, Any], image: Any, reader: Reader) -> Labels:
-    try:
-        lines = reader.read(image).sure(0.5)
-    except LookupError:
-        lines = None
+def _labels(row: dict[str, Any], checked: dict[str, Any], image: Any, lines: tuple[Line, ...] | None) -> Labels:
     text, complex_, small = (checked.get(name) for name in ("has_text", "is_complex", "has_small_details"))
     if text is None and lines is not None:
         text = any(line.confidence >= 0.9 and sum(c.isalnum() for c in line.text) >= 3 for line in lines)
@@ -80,6 +84,28 @@ def _labels(row: dict[str, Any], checked: dict[str, Any], image: Any, reader: Re
     density = None if lines is None else sum((x.box[2] - x.box[0]) * x.height for x in lines) / area
     flags = (text, row["kind"] in _DOCUMENTS, complex_, small)
     return (*(None if flag is None else float(flag) for flag in flags), density)
+
+
+def cuttings(samples: list[Sample], rng: random.Random, each: int) -> Iterator[Sample]:
+    """Parts of pictures that hold a whole sure line of text, or none at all: hard cases for ``has_text``."""
+    for sample in samples:
+        if sample.lines is None:
+            continue
+        wide, high = sample.image.size
+        for _ in range(each):
+            w, h = (int(side * rng.uniform(0.25, 0.7)) for side in (wide, high))
+            if min(w, h) < 64:
+                continue
+            x, y = rng.randint(0, wide - w), rng.randint(0, high - h)
+            touched = [b for b in sample.lines if b.box[0] < x + w and b.box[2] > x and b.box[1] < y + h and b.box[3] > y]
+            inside = [b for b in touched if b.box[0] >= x and b.box[2] <= x + w and b.box[1] >= y and b.box[3] <= y + h]
+            sure = [b for b in inside if b.confidence >= 0.85 and sum(c.isalnum() for c in b.text) >= 3]
+            if touched and not sure:
+                continue
+            density = sum((b.box[2] - b.box[0]) * b.height for b in inside) / (w * h)
+            document = sample.labels[1] if sure or not sample.labels[1] else None
+            labels = (float(bool(sure)), document, None, None, density)
+            yield Sample(sample.image.crop((x, y, x + w, y + h)), labels, sample.name)
 
 
 def rendered(rng: random.Random, photos: list[Any], pages: list[Sample], count: int) -> Iterator[Sample]:
@@ -99,9 +125,22 @@ def _sentence(rng: random.Random, words: int) -> str:
 
 
 def _font(rng: random.Random, size: int) -> Any:
+    """A font of this size: any TrueType font of this machine's Python packages, else Pillow's own."""
     from PIL import ImageFont
 
-    return ImageFont.load_default(size)
+    found = _fonts()
+    return ImageFont.truetype(rng.choice(found), size) if found and rng.random() < 0.7 else ImageFont.load_default(size)
+
+
+@lru_cache(maxsize=1)
+def _fonts() -> tuple[str, ...]:
+    """Paths of the fonts that matplotlib carries, where it is installed."""
+    if importlib.util.find_spec("matplotlib") is None:
+        return ()
+    import matplotlib
+
+    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    return tuple(sorted(str(file) for file in folder.glob("DejaVu*.ttf") if "Display" not in file.name))
 
 
 def _drawn_page(rng: random.Random, photos: list[Any]) -> Sample:
@@ -148,12 +187,12 @@ def _drawn_words(rng: random.Random, photos: list[Any]) -> Sample:
 
 def _pattern(rng: random.Random, photos: list[Any]) -> Sample:
     """Shapes, stripes, grids and noise without a letter."""
-    import numpy
+    import numpy as np
     from PIL import Image, ImageDraw
 
     wide, high = rng.randint(200, 1200), rng.randint(200, 1200)
     if rng.random() < 0.25:
-        noise = numpy.random.default_rng(rng.randint(0, 1 << 30)).integers(0, 255, (high // 8, wide // 8, 3), dtype="uint8")
+        noise = np.random.default_rng(rng.randint(0, 1 << 30)).integers(0, 255, (high // 8, wide // 8, 3), dtype="uint8")
         return Sample(Image.fromarray(noise).resize((wide, high)), (0.0, 0.0, 0.0, None, 0.0))
     picture = Image.new("RGB", (wide, high), tuple(rng.randint(150, 255) for _ in range(3)))
     draw = ImageDraw.Draw(picture)
@@ -207,7 +246,7 @@ def varied(sample: Sample, rng: random.Random) -> Sample:
 
 
 def build() -> Any:
-    """thumb [B,3,224,224], patches [B,4,112,112] (0–255) -> [B,5] in [0,1]; about 0.3 M weights."""
+    """Inputs thumb [B,3,224,224], patches [B,4,112,112] (0–255) -> [B,5] in [0,1]; about 0.3 M weights."""
     import torch
     from torch import nn
 
@@ -234,19 +273,41 @@ def build() -> Any:
     return Net()
 
 
-def fit(net: Any, made: list[tuple[Any, Any, Labels]], epochs: int, seed: int) -> None:
-    """Adam with cosine decay; unknown labels weigh nothing."""
-    import numpy
+def continue_from(net: Any, file: Path) -> None:
+    """Load exported weights: convolutions in order (their norms are folded into them), then the head."""
+    import onnx
+    import torch
+    from onnx import numpy_helper
+
+    stored = [torch.from_numpy(numpy_helper.to_array(x).copy()) for x in onnx.load(str(file)).graph.initializer]
+    linear, convolved = stored[:4], stored[4:]
+    blocks = [*net.thumb, *net.patch]
+    with torch.no_grad():
+        for at, (conv, norm, _) in enumerate(blocks):
+            conv.weight.copy_(convolved[2 * at])
+            norm.running_var.fill_(1 - norm.eps)
+            norm.bias.copy_(convolved[2 * at + 1])
+        for target, weight in zip((net.head[1], net.head[3]), (linear[:2], linear[2:]), strict=True):
+            target.weight.copy_(weight[0])
+            target.bias.copy_(weight[1])
+
+
+def fit(net: Any, made: list[tuple[Any, Any, Labels]], epochs: int, seed: int, *, second: bool = False) -> None:
+    """Adam with cosine decay; unknown labels weigh nothing. The ``second`` stage is gentler and keeps the norms."""
+    import numpy as np
     import torch
 
     rng = random.Random(seed)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-3)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=6e-4 if second else 2e-3, weight_decay=1e-3)
     steps = epochs * (len(made) // 32 + 1)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     gold = torch.tensor([[0.0 if x is None else x for x in labels] for *_, labels in made])
     known = torch.tensor([[float(x is not None) for x in labels] for *_, labels in made])
     order = list(range(len(made)))
     net.train()
+    for module in net.modules():
+        if second and isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()
     for epoch in range(epochs):
         rng.shuffle(order)
         total = 0.0
@@ -254,8 +315,8 @@ def fit(net: Any, made: list[tuple[Any, Any, Labels]], epochs: int, seed: int) -
             rows = order[start : start + 32]
             if len(rows) < 2:
                 continue
-            thumb = torch.from_numpy(numpy.stack([made[i][0] for i in rows])).float()
-            patches = torch.from_numpy(numpy.stack([made[i][1] for i in rows])).float()
+            thumb = torch.from_numpy(np.stack([made[i][0] for i in rows])).float()
+            patches = torch.from_numpy(np.stack([made[i][1] for i in rows])).float()
             losses = torch.nn.functional.binary_cross_entropy_with_logits(net.logits(thumb, patches), gold[rows], reduction="none")
             loss = (losses * known[rows]).sum() / known[rows].sum()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -285,15 +346,34 @@ def export(net: Any, file: Path) -> None:
     torch.onnx.export(net.eval(), sample, str(file), dynamic_axes=axes, opset_version=17, dynamo=False, **names)
 
 
+def _first(train: list[Sample], photos: list[Any], pages: list[Sample], rng: random.Random) -> Iterator[Sample]:
+    """First stage: real pictures, their variants, and what is drawn here."""
+    yield from train
+    for sample in train:
+        yield varied(sample, rng)
+        yield varied(sample, rng)
+    yield from (varied(sample, rng) for sample in pages)
+    yield from rendered(rng, photos, pages, 700)
+
+
+def _second(train: list[Sample], photos: list[Any], pages: list[Sample], rng: random.Random) -> Iterator[Sample]:
+    """Second stage: parts of pictures with and without text, and more photos."""
+    yield from train
+    yield from cuttings(train, rng, 3)
+    yield from (varied(sample, rng) for sample in train if sample.name.startswith("images/photo"))
+    yield from rendered(rng, photos, pages, 300)
+
+
 def main() -> None:
     """Train, measure on the held-back split, export."""
-    import numpy
+    import numpy as np
     import torch
 
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--ocr-cache", type=Path)
-    options.add_argument("--out", type=Path, default=BUNDLED)
+    options.add_argument("--out", type=Path, default=BUNDLED / NAME)
     options.add_argument("--epochs", type=int, default=14)
+    options.add_argument("--start-from", type=Path, help="exported weights: run the second stage on them")
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--seed", type=int, default=11)
     chosen = options.parse_args()
@@ -303,22 +383,24 @@ def main() -> None:
     train = list(real_samples("train", chosen.ocr_cache))
     photos = [s.image for s in train if s.labels[0] == 0.0]
     pages = [s for s in train if s.labels[1] == 1.0]
-    everything = [*train, *(varied(s, rng) for s in train for _ in range(2)), *(varied(s, rng) for s in pages)]
-    everything += rendered(rng, photos, pages, 700)
-    made = [(*inputs(sample.image), sample.labels) for sample in everything]
+    mix = _second if chosen.start_from else _first
+    made = [(*inputs(sample.image), sample.labels) for sample in mix(train, photos, pages, rng)]
     print(f"{len(train)} real, {len(made)} in all", flush=True)
     net = build()
-    fit(net, made, chosen.epochs, chosen.seed)
+    if chosen.start_from:
+        continue_from(net, chosen.start_from)
+    fit(net, made, chosen.epochs, chosen.seed, second=bool(chosen.start_from))
     chosen.out.mkdir(parents=True, exist_ok=True)
-    file = chosen.out / "image_signals.onnx"
+    file = chosen.out / "model.onnx"
     export(net, file)
     dev = list(real_samples("dev", chosen.ocr_cache))
     with torch.no_grad():
-        out = [net(*(torch.from_numpy(numpy.asarray(x)[None]) for x in inputs(s.image)))[0].tolist() for s in dev]
+        out = [net(*(torch.from_numpy(np.asarray(x)[None]) for x in inputs(s.image)))[0].tolist() for s in dev]
     for at, name in enumerate(NAMES[:4]):
         rows = [(o[at], s.labels[at]) for o, s in zip(out, dev, strict=True) if s.labels[at] is not None]
         print(f"AUC {name}: {auc([r[0] for r in rows], [float(r[1] or 0) for r in rows]):.4f} on {len(rows)}")
-    print(f"{file.stat().st_size:,} bytes; sha256 {hashlib.sha256(file.read_bytes()).hexdigest()}")
+    write_row(chosen.out, NAME, "picture-signals", "headroom_core.training.signals")
+    print(f"{file.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def _picture(width: int, height: int, **options: object) -> Picture:
 @pytest.mark.parametrize(("provider", "model"), MODELS)
 def test_an_aligned_picture_carries_what_the_provider_would_have_seen(provider: str, model: str) -> None:
     """Pixel for pixel, at the same tokens, in fewer bytes."""
-    picture, profile = _picture(3000, 2200), profile_for(provider, model)
+    picture, profile = _picture(3000, 1700), profile_for(provider, model)
     made = align(picture, profile)
     assert made is not None
     view = provider_view(picture.image, profile)
@@ -49,14 +49,14 @@ def test_alignment_never_writes_a_lossy_format() -> None:
     """A lossless source becomes a PNG; a JPEG becomes a PNG of the smaller grid or stays."""
     profile = profile_for("openai", "gpt-4o")
     for form in ("PNG", "JPEG", "BMP"):
-        made = align(_picture(2600, 2600, form=form), profile)
+        made = align(_picture(1700, 1700, form=form), profile)
         assert made is None or made.mime == "image/png"
 
 
 @pytest.mark.parametrize("name", ["gemini-3-pro", "nova-lite", "qwen2.5-vl", "grok-4"])
 def test_unpublished_grids_are_left_alone(name: str) -> None:
     """Where the provider's grid is not published exactly, nothing is aligned."""
-    assert align(_picture(2400, 1800), profile_for(None, name)) is None
+    assert align(_picture(1700, 1300), profile_for(None, name)) is None
 
 
 @given(st.integers(1, 6000), st.integers(1, 6000), st.sampled_from(PROFILES), st.floats(0.1, 1.0))
