@@ -11,7 +11,7 @@ from headroom_core.transforms._html.markdown import markdown
 from headroom_core.transforms._html.tree import Node, read
 from headroom_core.types import Context, Part, Rewrite
 
-_MAX_CHARS = 20_000_000
+_MAX_CHARS = 10_000_000
 _PAGE = re.compile(
     r"<(?:!doctype html|html|head|body|div|p|table|ul|ol|h[1-6]|span|a|section|article|main|script|td)\b", re.I
 )

@@ -117,12 +117,15 @@ def segments(text: str, *, fenced_only: bool = False, log: bool = False) -> list
     if not fenced_only and not any(segment.kind for segment in found):
         found = list(_unfenced(lines, log=log))
     merged: list[Segment] = []
+    staying: list[str] = []
     for segment in found:
-        if merged and segment.kind is None and merged[-1].kind is None:
-            merged[-1] = Segment(merged[-1].text + segment.text)
-        elif segment.text:
-            merged.append(segment)
-    return merged
+        if segment.kind is None:
+            staying.append(segment.text)
+            continue
+        merged.append(Segment("".join(staying)))
+        merged.append(segment)
+        staying = []
+    return [segment for segment in (*merged, Segment("".join(staying))) if segment.text]
 
 
 # ---------------------------------------------------------------- Markdown
