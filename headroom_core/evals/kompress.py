@@ -45,8 +45,8 @@ Lines = list[str]
 class Run:
     """What the measures share: the compressor, the rankings, how many questions."""
 
-    def __init__(self, each: int, embedding: Path | None) -> None:
-        self.each = each
+    def __init__(self, each: int, embedding: Path | None, readers: Path | None = None) -> None:
+        self.each, self.readers = each, readers
         self.compressor = KompressCompressor(enable_ccr=False, counter="o200k")
         self.rankers: dict[str, Ranker] = {"random": by_chance, "lead": by_place, "bm25": by_words}
         self.embedding: Embedding | None = None
@@ -150,6 +150,35 @@ def timing(run: Run) -> Lines:
     return speed.speed() + speed.agreement(run.some(among_near(dev_rows(), sources=PAGES), 0.1))
 
 
+def reading(run: Run) -> Lines:
+    """F1 of the frozen readers on compressed sets against the whole ones."""
+    if run.readers is None:
+        return ["\n## Readers: name a folder with --readers (python -m headroom_core.training.reader makes it)"]
+    from headroom_core.training.reader import Reader
+
+    pieces = run.compressor.load().tokenizer.pieces
+    items = run.some(among_near(dev_rows(), sources=("squad_du", "squad2_half")), 0.5)
+    lines = [f"\n## Reader F1 ({len(items)} questions among five documents)"]
+    for file in sorted(run.readers.glob("*.pt")):
+        reader = Reader.load(file, pieces)
+        whole = [
+            free.answer_f1(reader.answer([d["text"] for d in i["documents"]], i["query"]), i["answers"]) for i in items
+        ]
+        for ratio in (0.1, 0.15, 0.25, 0.5):
+            scores = []
+            for item in items:
+                texts = [d["text"] for d in item["documents"]]
+                found = run.compressor.compress_documents(texts, item["query"], target_ratio=ratio)
+                scores.append(
+                    free.answer_f1(reader.answer([r.compressed for r in found], item["query"]), item["answers"])
+                )
+            lines.append(
+                f"{file.stem} at {ratio}: F1 {100 * np.mean(scores):.1f} of {100 * np.mean(whole):.1f}, "
+                f"{100 * np.mean(scores) / np.mean(whole):.1f} % retained"
+            )
+    return lines
+
+
 MEASURES: dict[str, Callable[[Run], Lines]] = {
     "one-hop": one_hop,
     "multi-hop": multi_hop,
@@ -157,6 +186,7 @@ MEASURES: dict[str, Callable[[Run], Lines]] = {
     "no-answer": no_answer,
     "risk": risk,
     "query-free": query_free,
+    "readers": reading,
     "speed": timing,
 }
 
@@ -167,8 +197,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--each", type=int, default=200)
     parser.add_argument("--only", nargs="*", choices=list(MEASURES), default=list(MEASURES))
     parser.add_argument("--embedding", type=Path)
+    parser.add_argument("--readers", type=Path)
     options = parser.parse_args(arguments)
-    run = Run(options.each, options.embedding)
+    run = Run(options.each, options.embedding, options.readers)
     for name in options.only:
         print("\n".join(MEASURES[name](run)), flush=True)
 

@@ -39,6 +39,12 @@ def holds(text: str, answer: str) -> bool:
     return f" {key} " in f" {body} "
 
 
+def answer_f1(found: str, answers: Sequence[str]) -> float:
+    """Best word F1 of an answer against the references, articles and punctuation aside."""
+    plain = [_ARTICLES.sub(" ", " ".join(bare_words(t))).split() for t in (found, *answers)]
+    return max((_f1(gold, plain[0]) for gold in plain[1:]), default=0.0)
+
+
 def must_keep(compressor: KompressCompressor, items: Sequence[Item], each: int) -> list[str]:
     """Marked words at a keep-rate of 0.6 and by default; answers of all of a passage's questions at 0.5."""
     answers: dict[str, list[str]] = defaultdict(list)

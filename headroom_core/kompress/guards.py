@@ -55,6 +55,7 @@ _RULES: tuple[tuple[float, re.Pattern[str]], ...] = (
     ),
 )
 _CAPITAL = re.compile(r"[^\W\d_a-z]\S*")
+_OPAQUE = 200
 _PAIRS = {"(": ")", "[": "]", "{": "}", "“": "”", "«": "»", '"': '"'}
 _ORDINARY = re.compile(
     r"\W*(?:The|A|An|In|On|At|It|Its|This|That|These|Those|He|She|They|We|You|I|His|Her|Their|Our|My|And|But|Or|If|When|While"
@@ -75,6 +76,10 @@ def strengths(text: str, words: list[Span]) -> NDArray[np.float64]:
     """How firmly each word is guarded: 0 not at all, 1 a name, up to 3 a number, negation or identifier."""
     firsts, lasts = [s for s, _ in words], [e for _, e in words]
     found = np.zeros(len(words))
+    for i, (start, end) in enumerate(words):
+        if end - start > _OPAQUE:  # encoded data, not a word; the rules below would take long over it
+            text = text[:start] + " " * (end - start) + text[end:]
+            found[i] = 3.0
     for strength, rule in _RULES:
         for match in rule.finditer(text):
             a, b = bisect_right(lasts, match.start()), bisect_left(firsts, match.end())
@@ -82,6 +87,9 @@ def strengths(text: str, words: list[Span]) -> NDArray[np.float64]:
     opens = True
     for i, (start, end) in enumerate(words):
         word = text[start:end]
+        if end - start > _OPAQUE:
+            opens = False
+            continue
         core = word.lstrip("\"'([{“‘«`*_")
         if _CAPITAL.match(core) and core.rstrip(".,;:!?)\"'”’") != "I":
             found[i] = max(found[i], 0.0 if opens and _ORDINARY.match(word) else 1.0)

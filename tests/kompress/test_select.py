@@ -94,3 +94,9 @@ def test_without_a_query_guards_come_first():
     words = _words(text)
     first = [text[slice(*words.spans[i])] for _, i in order_free(words)[:3]]
     assert set(first) == {"not", "painted", "1891"}
+
+
+def test_words_of_any_length_take_linear_time():
+    """A megabyte without a space, as encoded data is, goes through the rules at once and counts as an identifier."""
+    text = "see " + "ab+/" * 250_000 + " there"
+    assert guards.strengths(text, guards.words_of(text)).tolist() == [0.0, 3.0, 0.0]
