@@ -152,7 +152,9 @@ class HeadroomMiddleware(AgentMiddleware[HeadroomState, Any, Any]):
 
     def _compressed_message(self, message: ToolMessage, arrival: _Arrival) -> ToolMessage:
         named = message if message.name else message.model_copy(update={"name": arrival.tool})
-        sent, sums = arrival.rules.apply([*arrival.asked, named], namespace=arrival.namespace, marks=self._marks)
+        sent, sums = arrival.rules.apply(
+            [*arrival.asked, named], namespace=arrival.namespace, marks=self._marks, last_only=True
+        )
         made = sent[-1]
         if made is named or not isinstance(made, ToolMessage):
             return message

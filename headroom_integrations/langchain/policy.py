@@ -48,9 +48,16 @@ class Rules:
         self._fitted: dict[tuple[str | None, str | None], Rules] = {}
         self._fit = Fitted(compressor)
 
-    def apply(self, messages: Sequence[M], *, namespace: str, marks: bool) -> tuple[list[M], Note]:
-        """The messages as they may be sent, and what that saved. The caller's messages stay as they are."""
+    def apply(
+        self, messages: Sequence[M], *, namespace: str, marks: bool, last_only: bool = False
+    ) -> tuple[list[M], Note]:
+        """The messages as they may be sent, and what that saved. The caller's messages stay as they are.
+
+        ``last_only``: the earlier messages are there for their questions alone.
+        """
         read = to_core(messages)
+        if last_only:
+            read = [*map(_shielded, read[:-1]), *read[-1:]]
         out, sums = self._run(self._general, messages, read, namespace, marks)
         for name, compressor in self._special.items():
             only = [_only(message, name) for message in read]

@@ -379,3 +379,14 @@ def test_two_instances_need_two_names() -> None:
     agent = create_agent(model, [users], middleware=[first, second])
     agent.invoke({"messages": [HumanMessage("q")]})
     assert [t["function"]["name"] for t in model.requests[0][1]["tools"]] == ["headroom_retrieve", "users"]
+
+
+def test_a_result_counts_its_own_savings_only() -> None:
+    """Where user messages may be compressed too, what a result saved is noted without theirs."""
+    compressor = make_compressor(roles=("tool", "user"))
+    middleware = HeadroomMiddleware(compressor)
+    message = ToolMessage(TEXT, tool_call_id="c1")
+    alone = middleware.wrap_tool_call(_Request(call("users").tool_calls[0], []), lambda r: message)
+    state = [HumanMessage(TEXT.replace("user", "guest"))]
+    beside = middleware.wrap_tool_call(_Request(call("users").tool_calls[0], state), lambda r: message)
+    assert beside.response_metadata["headroom"]["saved"] == alone.response_metadata["headroom"]["saved"]
