@@ -24,6 +24,12 @@ _DIAGNOSTIC = re.compile(r"[^:]{1,160}(?::\d+){1,2}:\s{0,2}(?:fatal )?(?:error|w
 DIFF = re.compile(
     r"diff --(?:git|cc|combined) |--- (?:a/|/dev/null|\S+\t)|\+\+\+ (?:b/|/dev/null|\S+\t)|@@+ -\d|Index: \S|\d+(?:,\d+)?[acd]\d+(?:,\d+)?$"
 )
+RUN_END = re.compile(
+    r"Ran \d+ tests? in [\d.]+s|(?:=+ )?(?:\d+ (?:passed|failed|errors?|skipped|warnings?|deselected)[, ]+)*\d+ (?:passed|failed|errors?)\b.{0,60} in [\d.]+s"
+    r"|FAILED \((?:failures|errors)=|Tests?:? +(?:run: )?\d+|Test Suites: \d|\s{0,4}\d+ (?:passing|failing)\b|\d+ examples?, \d+ failures?"
+    r"|test result: (?:ok|FAILED)|(?:ok|FAIL)\s+\S+\s+[\d.]+s$|FAIL$|(?:\[\w+\] )?BUILD (?:SUCCESS|FAILURE|FAILED|SUCCESSFUL)|npm ERR!|make(?:\[\d+\])?: \*\*\* "
+    r"|error: could not compile|\d+% tests passed, |(?:Process )?[Ee]xit(?:ed with)? (?:code|status):? \d+|##\[error\]|Failed!? +- Failed: +\d+|OK \(\d+ tests?"
+)
 _FRAME = re.compile(
     r"\s*(?:Traceback \(most recent|File \"[^\"]+\", line \d+|at (?:async |new )?[\w$.<>/\[\]`]+(?: \[as \w+\])? ?\(|at (?:async )?\S+:\d+|\.{3} \d+ more|Caused by: "
     r"|goroutine \d+ \[|from \S+:\d+:in |\S+\.(?:go|rs):\d+(?: \+0x|:\d+$)|\d+: +(?:0x[0-9a-f]+ - )?[\w<]+(?:::|$)|#\d+ +(?:0x[0-9a-f]+ in )?\S+"

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from headroom_core.kind_marks import ANSI, DIFF, DIFF_EXTENDED, FEATURES, HIT, HIT_PLAIN, LINE, TAG, Votes
+from headroom_core.kind_marks import ANSI, DIFF, DIFF_EXTENDED, FEATURES, HIT, HIT_PLAIN, LINE, RUN_END, TAG, Votes
 from headroom_core.kind_weights import WEIGHTS
 from headroom_core.types import Kind
 
@@ -107,7 +107,7 @@ def _votes(lines: list[str], text: str) -> Detected:
     votes = Votes(lines)
     if HIT.match(lines[0]) and HIT.match(lines[-1]) and (found := _search(lines, votes, text)):
         return found  # the commonest of them, without asking for the marks of the others
-    for rule in (_ci, _diff, _tree, _search, _search_plain, _web, _trace, _markup, _table, _log):
+    for rule in (_ci, _run, _diff, _tree, _search, _search_plain, _web, _trace, _markup, _table, _log):
         found = rule(lines, votes, text)
         if found is not None:
             return found
@@ -117,6 +117,13 @@ def _votes(lines: list[str], text: str) -> Detected:
 def _ci(lines: list[str], votes: Votes, text: str) -> Detected | None:
     """Marks that CI systems write around every job: whatever stands between them is a log."""
     return Detected("log", 0.98) if len(lines) > 3 and votes["ci"] else None
+
+
+def _run(lines: list[str], votes: Votes, text: str) -> Detected | None:
+    """The closing words of a test runner or a build tool: what stands above them is its log."""
+    if len(lines) < 20 or "```" in text:
+        return None
+    return Detected("log", 0.97) if any(RUN_END.match(line) for line in text[-1500:].splitlines()[-16:]) else None
 
 
 def _web(lines: list[str], votes: Votes, text: str) -> Detected | None:

@@ -138,15 +138,15 @@ class Compressor:
     def transforms(self, kind: Kind) -> list[Transform]:
         """Whom to ask about a part of ``kind``, in order: the caller's own transform alone, else the library's.
 
-        Prose may hold fenced blocks of other kinds, so mixtures come first there; elsewhere they are what is left
-        where a text is not of the one kind that it looked like.
+        Prose and logs may hold parts of other kinds, so mixtures come first there; elsewhere they are what is left where
+        a text is not of the one kind that it looked like.
         """
         if kind in self._transforms:
             return [self._transforms[kind]]
         own = transform_for(kind)
         if own is None or kind == "image":
             return [own] if own else []
-        return [mixed(), own] if kind == "prose" else [own, mixed()]
+        return [mixed(), own] if kind in ("prose", "log") else [own, mixed()]
 
     def guard(self, name: str, run: Callable[[], T]) -> T | str:
         """Run a piece of ours. A failure becomes its reason, or in strict mode an error: never the user's problem."""

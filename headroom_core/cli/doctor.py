@@ -16,7 +16,6 @@ _FEATURES = (
     ("llama-index", "LlamaIndex adapter", ("llama_index.core",)),
     ("ocr", "OCR", ("rapidocr", "pytesseract")),
     ("code", "code by grammar", ("tree_sitter", "tree_sitter_python")),
-    ("html", "HTML by lxml", ("lxml.html",)),
     ("redis", "Redis store", ("redis",)),
     ("crypto", "encryption at rest", ("cryptography",)),
     ("torch", "torch backend", ("torch", "transformers")),
