@@ -65,6 +65,12 @@ def _namespace_of(started: str, folder: str) -> str:
     return f"{_account()}.{stem}.{hashlib.sha256(os.path.normpath(path).encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
+def store_and_keys() -> tuple[str | None, ...]:
+    """What decides which store is the default one and with which keys, without reading a file: for comparing."""
+    named = (os.environ.get(name) for name in ("HEADROOM_STORE", "HEADROOM_KEY", "HEADROOM_OLD_KEYS"))
+    return (str(home()), *named)
+
+
 def keys() -> tuple[bytes, ...]:
     """The secrets, 32 bytes each: the one in use first, then those rotated out.
 

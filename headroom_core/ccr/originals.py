@@ -214,7 +214,7 @@ def default_originals() -> Originals:
 
     It follows the environment: where HEADROOM_STORE, HEADROOM_HOME or a key changes, another one is opened.
     """
-    asked = (settings.store_url(), str(settings.home()), settings.keys())
+    asked = settings.store_and_keys()
     with _opening:
         if asked not in _opened:
             _opened[asked] = open_originals()
@@ -222,7 +222,7 @@ def default_originals() -> Originals:
 
 
 _opening = threading.Lock()
-_opened: dict[tuple[str | None, str, tuple[bytes, ...]], Originals] = {}
+_opened: dict[tuple[str | None, ...], Originals] = {}
 
 
 def open_blobs(url: str | None = None, **options: Any) -> Blobs:

@@ -89,28 +89,28 @@ def test_every_row_comes_out_once_and_in_order(workers: int, tmp_path: Path) -> 
     store = f"sqlite:///{tmp_path}/s.sqlite3"
     seen: list[int] = []
     report = compress_corpus(
-        corpus(tmp_path / "in.jsonl", 120),
+        corpus(tmp_path / "in.jsonl", 60),
         tmp_path / "out",
         query="what failed?",
         store=store,
         namespace="bulk",
         workers=workers,
-        rows_per_part=25,
+        rows_per_part=15,
         progress=lambda done, rows: seen.append(done.rows),
     )
-    check(tmp_path / "out", 120, store)
-    assert (report.totals.rows, report.resumed_rows, report.workers) == (120, 0, workers)
+    check(tmp_path / "out", 60, store)
+    assert (report.totals.rows, report.resumed_rows, report.workers) == (60, 0, workers)
     assert report.totals.saved > 0.3
     assert sorted(seen) == seen
-    assert seen[-1] == 120
+    assert seen[-1] == 60
 
 
 def test_workers_change_nothing(tmp_path: Path) -> None:
     """One worker and two give the same bytes."""
-    source = corpus(tmp_path / "in.jsonl", 60)
+    source = corpus(tmp_path / "in.jsonl", 30)
     for workers in (1, 2):
         compress_corpus(
-            source, tmp_path / str(workers), namespace="bulk", workers=workers, rows_per_part=20, progress=False
+            source, tmp_path / str(workers), namespace="bulk", workers=workers, rows_per_part=10, progress=False
         )
     parts = [{file.name: file.read_bytes() for file in (tmp_path / str(w)).glob("part-*")} for w in (1, 2)]
     assert parts[0] == parts[1]
@@ -128,7 +128,7 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize(
     ("rows", "rows_per_part", "kills", "lines_each"),
-    [(200, 20, 2, 60), pytest.param(100_000, 500, 8, 12, marks=pytest.mark.full)],
+    [(120, 12, 2, 60), pytest.param(100_000, 500, 8, 12, marks=pytest.mark.full)],
 )
 def test_a_killed_job_goes_on_without_a_gap_or_a_duplicate(
     rows: int, rows_per_part: int, kills: int, lines_each: int, tmp_path: Path

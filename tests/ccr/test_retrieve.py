@@ -106,7 +106,7 @@ def test_neighbouring_passages_run_together() -> None:
 
 def test_query_pages_hold_their_bound_and_repeat_nothing() -> None:
     """Later pages hold the next best passages."""
-    text = "".join(f"row {i} needle {'x' * (i % 50)}\n" for i in range(2000))
+    text = "".join(f"row {i} needle {'x' * (i % 50)}\n" for i in range(400))
     pages = every_page(kept(text), query="needle", max_tokens=500)
     assert len(pages) > 3
     rows = [line for page in pages for line in page.text.splitlines() if line.startswith("row ")]
