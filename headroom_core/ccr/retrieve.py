@@ -14,6 +14,7 @@ from headroom_core import settings
 from headroom_core.ccr import passages, selections
 from headroom_core.ccr.originals import Entry, Originals, default_originals
 from headroom_core.ccr.pages import page_ends
+from headroom_core.ccr.pictures import mime_of
 from headroom_core.errors import HeadroomError, InvalidInput, UnknownReference
 from headroom_core.tokens.text import estimate
 
@@ -72,7 +73,7 @@ def retrieve(
     """The original under a reference, or the piece of it that is asked for by at most one selector.
 
     ``lines`` are numbers from 1 (``"120-164"``, ``"3,17-20"``), ``rows`` indices from 0, ``pointer`` is a JSON pointer,
-    ``symbol`` a function or class, ``region`` ``"left,top,right,bottom"`` in pixels, ``query`` words to look for.
+    ``symbol`` a function or class, ``region`` ``"left,top,right,bottom"`` in pixels or a place (``"bottom right"``), ``query`` words to look for.
     ``max_tokens`` bounds a page (default 4,000). Store and namespace default to those of this account and application.
 
     Raises ``UnknownReference`` for missing, expired and foreign references alike, ``InvalidInput`` for a selector that
@@ -143,7 +144,7 @@ _PROPERTIES: dict[str, dict[str, Any]] = {
     "rows": {"type": "string", "description": "Row indices from 0 of a JSON array or table, e.g. 3,17-20."},
     "pointer": {"type": "string", "description": "JSON pointer, e.g. /items/3/name."},
     "symbol": {"type": "string", "description": "Name of a function or class in source code."},
-    "region": {"type": "string", "description": "Part of a picture in pixels: left,top,right,bottom."},
+    "region": {"type": "string", "description": "Part of a picture: bottom right, or left,top,right,bottom in pixels."},
     "page": {"type": "integer", "minimum": 1, "description": "Page of a long result, from 1."},
     "max_tokens": {"type": "integer", "minimum": _FEWEST_TOKENS, "description": f"Page length; default {PAGE_TOKENS}."},
 }
@@ -221,12 +222,12 @@ def _picture(ref: str, entry: Entry, chosen: list[str], region: str | None) -> R
         )
     if chosen and region is None:
         raise InvalidInput(f"This original is a picture; {chosen[0]} does not fit. Ask for a region, or for all of it.")
-    from headroom_core.ccr.pictures import cropped, mime_of
-
     if region is None:
         return Retrieved(ref, "image", "whole picture", "", image=entry.data, mime=mime_of(entry.data))
-    data, what = cropped(entry.data, region)
-    return Retrieved(ref, "image", what, "", image=data, mime="image/png")
+    from headroom_core.ccr.slices_image import region as cut
+
+    data, mime = cut(entry.data, region)
+    return Retrieved(ref, "image", f"region {region[:60]}", "", image=data, mime=mime)
 
 
 def _check_page(page: int, pages: int) -> None:
