@@ -156,3 +156,22 @@ def test_a_plain_tool_node_runs_it() -> None:
             ToolNode([retrieve_tool(compressor)]),
         )
         assert ('"id": 3' in app.invoke({"messages": [HumanMessage("q")]}, config)["messages"][2].content) is found
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_a_wrapped_model_in_a_node_knows_the_thread(way: str) -> None:
+    """A node that passes no config on: model and tool still agree on the thread, and other threads stay out."""
+    from headroom_integrations.langchain import HeadroomChatModel
+
+    compressor = make_compressor()
+    inner = ScriptedChatModel(script=[call("users", page=1), looks_up, AIMessage("done")])
+    chat = HeadroomChatModel(inner=inner, compressor=compressor, retrieval="caller")
+    tools = [chat.retrieve_tool(), users]
+    app = graph(chat.bind_tools(tools), ToolNode(tools))
+    payload, config = {"messages": [HumanMessage("Who is user 77?")]}, {"configurable": {"thread_id": "a"}}
+    messages = (app.invoke(payload, config) if way == "sync" else asyncio.run(app.ainvoke(payload, config)))["messages"]
+    assert messages[2].content == TEXT
+    assert "118 of 120" in inner.requests[1][0][2].content
+    assert '"user 77"' in messages[4].content
+    ref = ref_in(inner.requests[1][0][2].content)
+    assert "No original is kept here" in tools[0].invoke({"ref": ref}, {"configurable": {"thread_id": "b"}})
