@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("headroom_core")
 _NESTING: Final = 3
-_RENEW_S: Final = 3600.0
+_RENEW_S: Final = 60.0
 _ANY_REF: Final = "hr_" + "a" * 16
 
 
@@ -115,7 +115,7 @@ class Flow:
         )
 
     def _recalled(self, key: bytes) -> Change | Skip | None:
-        """A decision made before. Once an hour its original's life is renewed, so that no marker outlives it."""
+        """A decision made before. Once a minute its original's life is renewed, so that no marker outlives it."""
         known, since = self._c.cache.get(key) or (None, 0.0)
         if isinstance(known, Change) and known.ref and time.monotonic() - since > _RENEW_S:
             done = self._c.guard("store", lambda: self._kept(known.part, known.rewrite))

@@ -304,7 +304,7 @@ def test_import_is_light() -> None:
 
 
 def test_a_remembered_decision_renews_its_original(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An original that was deleted meanwhile is stored again before its marker goes out an hour later."""
+    """An original that was deleted meanwhile is stored again before its marker goes out a minute later."""
     now = [0.0]
     monkeypatch.setattr("headroom_core.flow.time.monotonic", lambda: now[0])
     originals = store()
@@ -312,6 +312,6 @@ def test_a_remembered_decision_renews_its_original(monkeypatch: pytest.MonkeyPat
     ref = compressor([TOOL], namespace="n").changes[0].ref
     assert ref is not None
     originals.forget(ref, namespace="n")
-    now[0] = 4000.0
+    now[0] = 61.0
     assert compressor([TOOL], namespace="n").changes[0].ref == ref
     assert originals.get(ref, namespace="n").decode() == LOG
