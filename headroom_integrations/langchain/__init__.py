@@ -79,6 +79,8 @@ def __getattr__(name: str) -> Any:
     """Each name loads its module when it is first used: the middleware needs langchain, the others langchain-core."""
     if name not in _HOMES:
         raise AttributeError(f"headroom_integrations.langchain has no attribute {name!r}")
+    if _HOMES[name] == "middleware" and find_spec("langchain") is None:
+        raise MissingExtra("langchain", "langchain")
     value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
     globals()[name] = value
     return value

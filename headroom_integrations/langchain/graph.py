@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import BaseMessage, convert_to_messages
@@ -11,6 +12,7 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.tools import BaseTool
 
+from headroom_core.errors import MissingExtra
 from headroom_core.pipeline import Compressor
 from headroom_integrations._bridge import can_mark
 from headroom_integrations.langchain.policy import Rules, ToolPolicy
@@ -34,6 +36,9 @@ def compress_tool_node(
     Give it the tools that the model has. Where ``retrieve_tool()`` is among them results are reversible, otherwise
     they are re-encoded without loss. ``options`` go to the ``ToolNode``.
     """
+    for package in ("langgraph", "langchain"):
+        if find_spec(package) is None:
+            raise MissingExtra(package, "langchain")
     from langgraph.prebuilt import ToolNode
 
     from headroom_integrations.langchain.middleware import HeadroomMiddleware
