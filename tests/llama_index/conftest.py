@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_origin
 
 import pytest
 from llama_index.core.llms import ChatMessage
@@ -83,6 +83,9 @@ def client(server: Loopback) -> Any:
         from llama_index.llms.openai import OpenAI
 
         return OpenAI(model="gpt-4o", api_key="k", api_base=server.base_url, max_retries=0)
-    from llama_index.llms.anthropic import Anthropic
+    from llama_index.llms.anthropic import Anthropic, utils
 
-    return Anthropic(model="claude-sonnet-4-0", api_key="k", base_url=server.url, max_retries=0)
+    for name in ("MessageParam", "BetaMessageParam"):
+        if get_origin(getattr(utils, name)) is not None:
+            setattr(utils, name, dict)  # newer clients made it a union, which this class still calls like a type
+    return Anthropic(model="claude-opus-4-8", api_key="k", base_url=server.url, max_retries=0)

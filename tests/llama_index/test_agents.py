@@ -17,6 +17,8 @@ from headroom_integrations.llama_index import HeadroomLLM, HeadroomToolSpec, com
 from headroom_integrations.llama_index.testing import ScriptedLLM, says
 from tests.llama_index.conftest import TEXT, asks_back, make_compressor, ref_in
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the framework's own
+
 
 def users(page: int) -> str:
     """List users."""
@@ -151,6 +153,7 @@ def test_context_callbacks_and_defaults_of_a_function_stay(compressor: Compresso
         await ctx.store.set("page", page)
         return TEXT
 
+    noted.__annotations__ = {"ctx": Context, "page": int}  # the framework reads types, not their names
     inner = ScriptedLLM(script=[says("", ("noted", {"page": 5})), says("ok")])
     spec = HeadroomToolSpec(compressor)
     agent = FunctionAgent(tools=spec.wrap([noted]), llm=inner)
