@@ -22,28 +22,19 @@ _UNIT = (
 )
 _MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 _RULES: tuple[tuple[float, re.Pattern[str]], ...] = (
-    (3.0, re.compile(rf"\S*\d\S*(?:\s+{_UNIT}\b)?")),
+    (3.0, re.compile(rf"\d\S*(?:\s+{_UNIT}\b)?")),
     (3.0, re.compile(rf"\b(?:\d{{1,2}}\w{{0,2}}\s+(?:of\s+)?)?{_MONTH}\b\S*(?:\s+\d[\d,.]*)?")),
     (
         3.0,
         re.compile(
             r"\b(?:not|never|no|neither|nor|without|cannot|none|nobody|nothing|nowhere|unless|except)\b\S*(?:\s+\w\S*)?"
-            r"|\b\w+n['’]t\b(?:\s+\w\S*)?",
+            r"|n['’]t\b(?:\s+\w\S*)?",
             re.IGNORECASE,
         ),
     ),
     (
         3.0,
-        re.compile(
-            r"\S*(?:://|@\w|_|\\|/\w+/)\S*|(?<!\S)--?\w\S*|\S*[a-z][A-Z]\S*|\S*\b[A-Z]{2,}\S*|\w+\(\)|\w+\.\w+\.\w\S*"
-        ),
-    ),
-    (
-        2.0,
-        re.compile(
-            r"\b(?:more|less|fewer|greater|higher|lower|larger|smaller|better|worse|earlier|later|rather|older|younger|\w{2,}er)"
-            r"\s+(?:\w+\s+){0,2}?than\s+(?:the\s+|a\s+|an\s+)?\S+"
-        ),
+        re.compile(r"://|@\w|_|\\|/\w+/|(?<!\S)--?\w|[a-z][A-Z]|\b[A-Z]{2,}|\(\)|\w\.\w+\.\w"),
     ),
     (
         1.5,
@@ -54,9 +45,12 @@ _RULES: tuple[tuple[float, re.Pattern[str]], ...] = (
         ),
     ),
 )
+_THAN = re.compile(r"\bthan\s+(?:the\s+|a\s+|an\s+)?\S+")
+_MORE = re.compile(r"\b(?:more|less|worse|rather|other|\w{2,}er)\b")
 _CAPITAL = re.compile(r"[^\W\d_a-z]\S*")
 _OPAQUE = 200
 _PAIRS = {"(": ")", "[": "]", "{": "}", "“": "”", "«": "»", '"': '"'}
+_BRACKET = re.compile(r"""[][(){}“”«»"]""")
 _ORDINARY = re.compile(
     r"\W*(?:The|A|An|In|On|At|It|Its|This|That|These|Those|He|She|They|We|You|I|His|Her|Their|Our|My|And|But|Or|If|When|While"
     r"|As|For|To|From|By|With|After|Before|During|Although|However|There|Then|So|What|Which|Who|How|Why|Where|Some|One"
@@ -84,6 +78,11 @@ def strengths(text: str, words: list[Span]) -> NDArray[np.float64]:
         for match in rule.finditer(text):
             a, b = bisect_right(lasts, match.start()), bisect_left(firsts, match.end())
             found[a:b] = np.maximum(found[a:b], strength)
+    for match in _THAN.finditer(text):
+        near = max(0, match.start() - 40)
+        first = _MORE.search(text, near, match.start())
+        a, b = bisect_right(lasts, first.start() if first else match.start()), bisect_left(firsts, match.end())
+        found[a:b] = np.maximum(found[a:b], 2.0)
     opens = True
     for i, (start, end) in enumerate(words):
         word = text[start:end]
@@ -101,14 +100,15 @@ def pairs(text: str, words: list[Span]) -> list[tuple[int, int]]:
     """(word, word) that hold the two ends of a bracket or quotation and lie at most 40 words apart."""
     waiting: list[tuple[str, int]] = []
     found = []
-    for i, (start, end) in enumerate(words):
-        for character in text[start:end]:
-            if waiting and character == waiting[-1][0]:
-                _, first = waiting.pop()
-                if 0 < i - first <= 40:
-                    found.append((first, i))
-            elif character in _PAIRS:
-                waiting.append((_PAIRS[character], i))
-                if len(waiting) > 8:
-                    waiting.pop(0)
+    firsts = [s for s, _ in words]
+    for match in _BRACKET.finditer(text):
+        character, i = match.group(), bisect_right(firsts, match.start()) - 1
+        if waiting and character == waiting[-1][0]:
+            _, first = waiting.pop()
+            if 0 < i - first <= 40:
+                found.append((first, i))
+        elif character in _PAIRS:
+            waiting.append((_PAIRS[character], i))
+            if len(waiting) > 8:
+                waiting.pop(0)
     return found
