@@ -1,6 +1,6 @@
 """Train the query classifier: a small MiniLM on weakly labelled questions, calibrated, int8, into ``models/bundled``.
 
-    python -m headroom_core.training.router --base MINILM_FOLDER [--layers 5] [--epochs 3]
+    python -m headroom_core.training.router --base MINILM_FOLDER [--layers 3] [--epochs 3]
 
 ``MINILM_FOLDER`` holds all-MiniLM-L6-v2 (model.safetensors, tokenizer.json; Apache-2.0). Rows: clean sources of the
 query sets, labelled by ``router_rule``, and the questions of ``router_templates``. Seeded; torch is needed only here.
@@ -26,11 +26,10 @@ from .router_templates import templates
 
 MAX_TOKENS = 64
 _FILES = ("model.onnx", "tokenizer.json")
-_CAPS = {"screenqa_short": 3500, "screenqa_complex": 2500, "okvqa": 4500, "viscot_dude": 5000, "gqa": 4000}
+_CAPS = {"screenqa_short": 5000, "screenqa_complex": 3500, "okvqa": 5000, "viscot_dude": 6000}
 _TWICE = ("charxiv_reasoning_val", "charxiv_descriptive_val")
-_SPOKEN = 900
-_POLICY = 900
-_VOCABULARY = 7000
+_SPOKEN = 1200
+_VOCABULARY = 9000
 
 
 def training_rows(seed: int = 7) -> list[tuple[str, str]]:
@@ -44,7 +43,6 @@ def training_rows(seed: int = 7) -> list[tuple[str, str]]:
         ranked = sorted(by_source[source].values(), key=row_id)[: _CAPS.get(source, 1 << 30)]
         rows += [(row["query"], weak_label(row)) for row in ranked] * (2 if source in _TWICE else 1)
     rows += [(text, "preserve") for text in spoken(_SPOKEN)]
-    rows += [(text, "transcode") for text in policy(_POLICY)]
     random.Random(seed).shuffle(rows)
     return rows
 
@@ -60,13 +58,6 @@ def spoken(count: int) -> list[str]:
             if 2 <= len(text.split()) <= 14 and "?" not in text:
                 found.setdefault(hashlib.sha1(text.lower().encode(), usedforsecurity=False).hexdigest(), text)
     return [found[key] for key in sorted(found)[:count]]
-
-
-def policy(count: int) -> list[str]:
-    """Questions to written policies (PolicyQA, MIT): asked of a scan, their answer is its text."""
-    found = {row["query"] for row in data.rows("text", "qa_train.jsonl.gz") if row["source"] == "policyqa"}
-    ranked = sorted(found, key=lambda text: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
-    return ranked[:count]
 
 
 def dev_rows() -> list[tuple[str, str, str]]:
@@ -223,7 +214,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--base", type=Path, required=True)
     options.add_argument("--out", type=Path, default=BUNDLED / NAME)
-    options.add_argument("--layers", type=int, default=5)
+    options.add_argument("--layers", type=int, default=3)
     options.add_argument("--epochs", type=int, default=3)
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--seed", type=int, default=7)

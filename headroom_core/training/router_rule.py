@@ -66,13 +66,13 @@ _STATE = re.compile(
     re.I,
 )
 _WIDGET = re.compile(
-    r"\bhow many\b.*\b(?:icons?|buttons?|switch(?:es)?|toggles?|check ?box(?:es)?|hearts?|stars?|images?|pictures?"
+    r"\bhow many\b.*\b(?:icons?|buttons?|switch(?:es)?|toggles?|check ?box(?:es)?|hearts?|stars?|images?|pictures?|photos?"
     r"|inputs?|fields?|arrows?|dots?|colou?rs?|logos?|bars?|circles?|tabs?|lines? (?:are|in)|people in|thumbnails?|columns?)\b",
     re.I,
 )
 _VISUAL = re.compile(
-    r"\b(?:colou?r(?:ed|s)?|logo|handwritten|stamp(?:ed)?|seal|shape|symbol|icon|arrow|shaded?|drawing|pie chart|bar chart"
-    r"|(?:bar|line) graph|(?:in|on) the (?:graph|chart|map|diagram))\b",
+    r"\b(?:colou?r(?:ed|s)?|logo|signatures?|handwritten|stamp(?:ed)?|seal|shape|symbol|icon|arrow|shaded?|picture of|photo of"
+    r"|drawing|map|graph|chart|bar|pie|curve|diagram|legend)\b",
     re.I,
 )
 _COLOUR = re.compile(r"\bcolou?rs?\b", re.I)

@@ -33,11 +33,6 @@ _SLOTS = {
     "hue": "red|green|yellow|black|white|brown|grey|striped|spotted|orange|olive|buff|rufous|iridescent",
     "limb": "tail|back|bill|beak|wings|belly|crown|legs|head|throat|breast|forehead|ears|eyes|coat|stripes|nose",
     "land": "france|texas|brazil|ohio|kenya|spain|japan|nevada|india|egypt|maine|peru|italy|canada|iowa|utah|chile",
-    "panel": "bottom plot|top plot|left plot|right plot|upper panel|lower panel|leftmost subplot|rightmost subplot|second plot"
-    "|subplot (a)|subplot (b)|plot (c)|panel (d)|top right subplot|bottom left subplot|outer plot|inner plot|first panel",
-    "reading": "at which noise level is the curve highest|which method has the lowest value|what is the maximum of the y-axis"
-    "|which line ends highest|how many lines cross zero|what is the spread at step 10|what is the slope near the origin"
-    "|which color has the narrowest range|what is the label of the x-axis|is the trend rising or falling",
     "school": "mammal|solid|liquid|gas|reptile|bird|rock|mineral|vertebrate|invertebrate|producer|consumer|predator|fossil",
     "chart": "chart|graph|plot|figure|diagram|bar chart|line graph|pie chart|curve",
     "colour": "color|colour",
@@ -64,15 +59,6 @@ who signed this {doc} and when was it issued
 convert this {doc} to markdown
 what is the error in this screenshot
 what error message is shown
-under what condition may a {thing} be brought onto the premises
-according to the {doc}, who may enter the building
-what does the {thing} stand for in the story
-how long does the process take
-how far is the distance travelled
-how many doors does the listed car have
-which event is announced on the poster
-which festival is advertised on the banner
-which {thing} is listed first in the {doc}
 why does this command fail
 what does the terminal output say
 what does the sign say
@@ -113,10 +99,6 @@ for the {part}, what is the highest value
 in the {part}, which line is lowest
 which button is in the {place}
 in plot (b), what is the maximum
-for the {panel}, {reading}
-in the {panel}, {reading}
-{reading} in the {panel}
-as shown in the {panel}, {reading}
 as shown in the left plot, which method is best
 for the panel titled accuracy, what is the final value
 what is at the {place}
@@ -128,9 +110,6 @@ what kind of {thing} is this
 what {colour} is the {thing}
 what {colour} is this
 what {colour} is this shirt
-{colour} is the {thing}
-kind of {thing} is this
-what type of {thing} is that over there
 describe the scene
 describe this {photo}
 {please}describe what is on the {photo}
@@ -273,7 +252,7 @@ _BEFORE = ("", "", "", "hi, ", "hello, ", "please, ", "can you tell me ", "excus
 _AFTER = ("", "", "", "", " please", " thank you", " thanks", "?", "?", "? thank you.")
 
 
-def templates(limit: int = 200) -> Iterator[tuple[str, str]]:
+def templates(limit: int = 150) -> Iterator[tuple[str, str]]:
     """(question, technique) rows; at most ``limit`` of each pattern."""
     tables = (("transcode", _TRANSCODE), ("crop", _CROP), ("full_low", _FULL_LOW), ("preserve", _PRESERVE))
     for technique, table in tables:
