@@ -169,7 +169,7 @@ def _rest(
     first, last, begins = _bounds(document, start, end, offset)
     stop = offset + end - start
     place = slice(base + first, base + last)
-    lengths = np.diff(np.append(begins, stop))
+    lengths = np.maximum(np.diff(np.append(begins, stop)), 1)  # a unit of white space holds no token
     keep = np.add.reduceat(scores.keep[0, :stop].astype(np.float64), begins) / lengths
     columns["keep"][place] = np.maximum(columns["keep"][place], keep)
     if scores.relevance is not None:
