@@ -72,7 +72,7 @@ class KompressResult:
     """
 
     original: str = field(repr=False)
-    compressed: str
+    compressed: str = field(repr=False)
     spans: tuple[Span, ...]
     original_tokens: int
     compressed_tokens: int
