@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 
-from ..image import Router
-from ..image.query import QueryClassifier
+from headroom_core.image import Router
+from headroom_core.image.query import QueryClassifier
+
 from . import data
 from . import images_answers as answers
 from . import images_models as models
@@ -42,7 +43,9 @@ def receipts(chosen: argparse.Namespace) -> None:
     """Fields of receipts, each asked, against high detail on GPT-4o and Claude."""
     asked = list(answers.receipts(None if chosen.full else 40, phrasings=2 if chosen.full else 1))
     sent = answers.run(asked, ("openai", "anthropic"), cache=chosen.cache, router=_router(chosen))
-    print("| provider | field | questions | reached | read by OCR, then lost | tokens saved |\n|---|---|--:|--:|--:|--:|")
+    print(
+        "| provider | field | questions | reached | read by OCR, then lost | tokens saved |\n|---|---|--:|--:|--:|--:|"
+    )
     for provider in ("openai", "anthropic"):
         for field in (*answers.FIELD_QUESTIONS, "all"):
             some = [one for one in sent if one.provider == provider and field in (one.asked.field, "all")]
@@ -59,7 +62,9 @@ def harm(chosen: argparse.Namespace) -> None:
         answers.scene_text(20 if few else None), answers.rendered(12 if few else 60),
     )  # fmt: skip
     sent = answers.run(list(asked), ("openai", "anthropic"), cache=chosen.cache, router=_router(chosen))
-    print("| provider | kind | questions | readable | harm | tokens saved | best possible |\n|---|---|--:|--:|--:|--:|--:|")
+    print(
+        "| provider | kind | questions | readable | harm | tokens saved | best possible |\n|---|---|--:|--:|--:|--:|--:|"
+    )
     for provider in ("openai", "anthropic"):
         for kind in ("receipt", "page", "scene_text", "rendered", "all"):
             some = [one for one in sent if one.provider == provider and kind in (one.asked.kind, "all")]
@@ -71,11 +76,11 @@ def harm(chosen: argparse.Namespace) -> None:
 
 def crop(chosen: argparse.Namespace) -> None:
     """Does the crop of a field hold its box, and at what share of the picture's tokens?"""
-    from ..image.codec import Unusable, decode
-    from ..image.crop import Region, find, sized
-    from ..image.layout import rows
-    from ..image.ocr import RapidOcr, Reader
-    from ..tokens.profiles import profile_for
+    from headroom_core.image.codec import Unusable, decode
+    from headroom_core.image.crop import Region, find, sized
+    from headroom_core.image.layout import rows
+    from headroom_core.image.ocr import RapidOcr, Reader
+    from headroom_core.tokens.profiles import profile_for
 
     reader, held, count = Reader(RapidOcr(threads=1), folder=chosen.cache), 0, 0
     before, after = dict.fromkeys(("openai", "anthropic"), 0), dict.fromkeys(("openai", "anthropic"), 0)
@@ -109,7 +114,10 @@ def ocr(chosen: argparse.Namespace) -> None:
     for kind in ("receipt", "page"):
         for name in models.available_engines():
             made = models.ocr_errors(kind, name, cache=chosen.cache, limit=None if chosen.full else 12)
-            print(f"| {name} | {kind} | {made.pictures} | {made.cer:.2%} | {made.joined:.1f} | {made.split:.1f} |", flush=True)
+            print(
+                f"| {name} | {kind} | {made.pictures} | {made.cer:.2%} | {made.joined:.1f} | {made.split:.1f} |",
+                flush=True,
+            )
 
 
 def router(chosen: argparse.Namespace) -> None:
@@ -121,7 +129,9 @@ def router(chosen: argparse.Namespace) -> None:
     for title, found in sets.items():
         for name, say in classifiers:
             made = models.routed(name, say, [(query, label) for query, label, _ in found])
-            print(f"| {title} | {name} | {made.count} | {made.accuracy:.1%} | {made.calibration_error:.3f} |", flush=True)
+            print(
+                f"| {title} | {name} | {made.count} | {made.accuracy:.1%} | {made.calibration_error:.3f} |", flush=True
+            )
     for title, found in sets.items():
         made = models.routed("router", ask, [(query, label) for query, label, _ in found])
         print(f"\n{title}: needed (down) and said (across)\n\n| | {' | '.join(models.NAMES)} |\n|---|--:|--:|--:|--:|")
@@ -153,7 +163,9 @@ def _techniques(sent: Sequence[answers.Sent]) -> None:
     print(f"\ntechniques: {counts}")
     for one in sent:
         if one.readable and not one.reached:
-            print(f"- lost: {one.provider} {one.asked.kind} {one.asked.question!r} → {one.asked.answer!r} ({one.result.reason})")
+            print(
+                f"- lost: {one.provider} {one.asked.kind} {one.asked.question!r} → {one.asked.answer!r} ({one.result.reason})"
+            )
 
 
 def _router(chosen: argparse.Namespace) -> Router | None:

@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..dialects import read_messages
-from ..image import ImageCompressor, ImageResult, Router
-from ..image.align import provider_view
-from ..image.codec import Unusable, decode
-from ..image.layout import rows, text_of
-from ..image.ocr import RapidOcr, Reader
-from ..tokens.profiles import profile_for
-from ..types import Bytes, Image, Text
+from headroom_core.dialects import read_messages
+from headroom_core.image import ImageCompressor, ImageResult, Router
+from headroom_core.image.align import provider_view
+from headroom_core.image.codec import Unusable, decode
+from headroom_core.image.layout import rows, text_of
+from headroom_core.image.ocr import RapidOcr, Reader
+from headroom_core.tokens.profiles import profile_for
+from headroom_core.types import Bytes, Image, Text
+
 from . import data
 
 FIELD_QUESTIONS = {
@@ -88,7 +89,9 @@ def receipts(limit: int | None = None, phrasings: int = 1) -> Iterator[Asked]:
             answer = row["fields"].get(field)
             if answer:
                 for question in questions[:phrasings]:
-                    yield Asked("receipt", field, content, "image/jpeg", question, answer, _box_of(row["lines"], answer))
+                    yield Asked(
+                        "receipt", field, content, "image/jpeg", question, answer, _box_of(row["lines"], answer)
+                    )
 
 
 def _box_of(lines: Sequence[dict[str, Any]], answer: str) -> tuple[float, float, float, float] | None:
@@ -146,7 +149,18 @@ def rendered(count: int = 60, seed: int = 5) -> Iterator[Asked]:
     from PIL import ImageDraw, ImageFont
 
     rng = random.Random(seed)
-    keys = ("Order number", "Status", "Customer", "Due date", "Balance", "Contact", "Build", "Region", "Version", "Owner")
+    keys = (
+        "Order number",
+        "Status",
+        "Customer",
+        "Due date",
+        "Balance",
+        "Contact",
+        "Build",
+        "Region",
+        "Version",
+        "Owner",
+    )
     for _ in range(count):
         wide, high = rng.choice([(1280, 720), (900, 1200), (1600, 900), (800, 600)])
         picture = Pil.new("RGB", (wide, high), rng.choice(["white", "#f4f4f6", "#20242c"]))
@@ -166,14 +180,25 @@ def rendered(count: int = 60, seed: int = 5) -> Iterator[Asked]:
         for key, value, box in rng.sample(asked, 2):
             yield Asked("rendered", "value", out.getvalue(), "image/png", f"What is the {key.lower()}?", value, box)
         key, value, box = asked[0]
-        yield Asked("rendered", "place", out.getvalue(), "image/png", "What does the text in the upper left corner say?", value, box)
+        yield Asked(
+            "rendered",
+            "place",
+            out.getvalue(),
+            "image/png",
+            "What does the text in the upper left corner say?",
+            value,
+            box,
+        )
 
 
 def message(asked: Asked, provider: str) -> list[dict[str, Any]]:
     """The question as a user message in the provider's dialect."""
     body = base64.b64encode(asked.data).decode()
     if provider == "openai":
-        picture: dict[str, Any] = {"type": "image_url", "image_url": {"url": f"data:{asked.mime};base64,{body}", "detail": "high"}}
+        picture: dict[str, Any] = {
+            "type": "image_url",
+            "image_url": {"url": f"data:{asked.mime};base64,{body}", "detail": "high"},
+        }
     else:
         picture = {"type": "image", "source": {"type": "base64", "media_type": asked.mime, "data": body}}
     return [{"role": "user", "content": [{"type": "text", "text": asked.question}, picture]}]
@@ -188,7 +213,9 @@ def reads(image: Image, provider: str, reader: Reader) -> str:
     return text_of(rows(reader.read(view).sure(0.5)))
 
 
-def run(questions: Iterable[Asked], providers: Sequence[str], *, cache: Path, router: Router | None = None) -> list[Sent]:
+def run(
+    questions: Iterable[Asked], providers: Sequence[str], *, cache: Path, router: Router | None = None
+) -> list[Sent]:
     """Send every question through the compressor for every provider; readings are cached in a folder."""
     reader = Reader(RapidOcr(threads=1), folder=cache)
     compressor = ImageCompressor(router=router, reader=reader, originals=None, align=False)

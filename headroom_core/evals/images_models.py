@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import time
@@ -9,17 +10,19 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from ..image.asked import asked_rows
-from ..image.codec import Picture, Unusable, decode
-from ..image.decision import ImageSignals, Technique
-from ..image.layout import rows, text_of
-from ..image.ocr import ENGINES, Engine, RapidOcr, Reader, Tesseract
-from ..image.query import QueryClassifier
-from ..image.signals import SignalNet
+from headroom_core.image.asked import asked_rows
+from headroom_core.image.codec import Unusable, decode
+from headroom_core.image.decision import Technique
+from headroom_core.image.layout import rows, text_of
+from headroom_core.image.ocr import ENGINES, Engine, RapidOcr, Reader, Tesseract
+from headroom_core.image.query import QueryClassifier
+from headroom_core.image.signals import SignalNet
+
 from . import data
 
+T = TypeVar("T")
 NAMES = ("transcode", "crop", "full_low", "preserve")
 
 
@@ -119,7 +122,7 @@ def _word_breaks(gold: str, found: str) -> tuple[int, int]:
     """Words of the gold that stand joined to a neighbour, and words that stand split, in what was read."""
     have, tight = set(found.split()), found.replace(" ", "")
     pairs = gold.split()
-    joined = sum(a + b in have and a + b in tight for a, b in zip(pairs, pairs[1:], strict=False) if len(a + b) > 5)
+    joined = sum(a + b in have and a + b in tight for a, b in itertools.pairwise(pairs) if len(a + b) > 5)
     split = sum(len(w) > 5 and w not in have and w in tight for w in pairs)
     return joined, max(0, split - joined)
 
@@ -173,14 +176,14 @@ def routed(name: str, say: Callable[[str], Mapping[Technique, float]], rows_: Se
 
 def hand_labelled() -> list[tuple[str, str, str]]:
     """(question, hand label, source); the words come from the data pack."""
-    from ..training.router import dev_rows
+    from headroom_core.training.router import dev_rows
 
     return dev_rows()
 
 
 def held_back(per_source: int = 300) -> list[tuple[str, str, str]]:
     """(question, weak label, source) of the sources that training never saw."""
-    from ..training.router_rule import row_id, weak_label
+    from headroom_core.training.router_rule import row_id, weak_label
 
     seen: Counter[str] = Counter()
     found = []
@@ -195,8 +198,8 @@ def held_back(per_source: int = 300) -> list[tuple[str, str, str]]:
 # ---------------------------------------------------------------- signals and time
 def signal_auc(cache: Path | None, folder: Path | None = None) -> dict[str, tuple[float, int]]:
     """AUC of each signal on the held-back pictures of all kinds, and how many were labelled."""
-    from ..training.signals import NAMES as SIGNALS
-    from ..training.signals import auc, real_samples
+    from headroom_core.training.signals import NAMES as SIGNALS
+    from headroom_core.training.signals import auc, real_samples
 
     net = SignalNet(folder)
     found: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in SIGNALS[:4]}
@@ -217,24 +220,22 @@ def milliseconds(limit: int = 12) -> dict[str, float]:
     net, classifier, engine = SignalNet(), QueryClassifier(), RapidOcr(threads=2)
     spent: dict[str, list[float]] = {name: [] for name in ("decode", "signals", "route", "ocr", "layout and selection")}
     for file in files:
-        picture: list[Picture | Unusable] = []
-        _timed(spent["decode"], lambda f=file: picture.append(decode(f.read_bytes())))  # type: ignore[misc]
-        if isinstance(picture[0], Unusable):
+        picture = _timed(spent["decode"], lambda f: decode(f.read_bytes()), file)
+        if isinstance(picture, Unusable):
             continue
-        image = picture[0].image
-        seen: list[ImageSignals] = []
-        _timed(spent["signals"], lambda i=image: seen.append(net(i)))  # type: ignore[misc]
-        _timed(spent["route"], lambda: classifier("What is the total amount on this receipt?"))
-        lines: list[Any] = []
-        _timed(spent["ocr"], lambda i=image: lines.extend(engine(i)))  # type: ignore[misc]
-        _timed(spent["layout and selection"], lambda r=lines: asked_rows(rows(r), "What is the total?"))  # type: ignore[misc]
+        _timed(spent["signals"], net, picture.image)
+        _timed(spent["route"], classifier, "What is the total amount on this receipt?")
+        lines = _timed(spent["ocr"], engine, picture.image)
+        _timed(spent["layout and selection"], lambda found: asked_rows(rows(found), "What is the total?"), lines)
     return {name: sorted(times)[len(times) // 2] for name, times in spent.items() if times}
 
 
-def _timed(into: list[float], work: Callable[[], Any]) -> None:
+def _timed(into: list[float], work: Callable[[Any], T], given: Any) -> T:
+    """What ``work`` makes of the given value; its milliseconds are added."""
     start = time.perf_counter()
-    work()
+    made = work(given)
     into.append((time.perf_counter() - start) * 1000)
+    return made
 
 
 def available_engines() -> list[str]:
@@ -242,7 +243,10 @@ def available_engines() -> list[str]:
     import importlib.util
     import shutil
 
-    able = {"rapidocr": importlib.util.find_spec("rapidocr") is not None, "tesseract": shutil.which("tesseract") is not None}
+    able = {
+        "rapidocr": importlib.util.find_spec("rapidocr") is not None,
+        "tesseract": shutil.which("tesseract") is not None,
+    }
     return [name for name in ENGINES if able[name]]
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..tokens.images import AnthropicPatches, MistralRows, OpenAiPatches, OpenAiTiles
-from ..tokens.profiles import Profile
+from headroom_core.tokens.images import AnthropicPatches, MistralRows, OpenAiPatches, OpenAiTiles
+from headroom_core.tokens.profiles import Profile
+
 from .codec import Picture, encode
 
 if TYPE_CHECKING:

@@ -47,9 +47,12 @@ _ADDRESS = re.compile(
     re.I,
 )
 _STOP = frozenset(
-    "a an the of in on at to for from by with and or is are was were be been what which who whom whose when where how why does do did"
-    " this that these those it its shown picture image photo document page receipt invoice bill form name number please tell me"
-    " give find show there any much many can you i my your according as has have had mentioned listed written".split()
+    re.findall(
+        r"\w+",
+        "a an the of in on at to for from by with and or is are was were be been what which who whom whose when where how why does do did"
+        " this that these those it its shown picture image photo document page receipt invoice bill form name number please tell me"
+        " give find show there any much many can you i my your according as has have had mentioned listed written",
+    )
 )
 _FEW = 8
 _QUOTE = re.compile(r"[\"“„«]([^\"”“»]{8,200})[\"”»]")

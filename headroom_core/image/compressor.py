@@ -8,17 +8,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from ..dialects import read_messages, write_message
-from ..errors import InvalidInput, MissingExtra, ModelError, StoreError
-from ..tokens.text import counter
-from ..types import Block, Bytes, Image, Message, Text, TokenCounter
+from headroom_core.dialects import read_messages, write_message
+from headroom_core.errors import InvalidInput, MissingExtra, ModelError, StoreError
+from headroom_core.tokens.text import counter
+from headroom_core.types import Block, Bytes, Image, Message, Text, TokenCounter
+
 from .decision import RouteDecision, Technique
 from .ocr import Reader, open_engine
 from .plan import Planned, Planner, aligned, tokens_of
 from .router import Router
 
 if TYPE_CHECKING:
-    from ..ccr.originals import Originals
+    from headroom_core.ccr.originals import Originals
 
 _LEVEL_TYPES = ("image_url", "input_image")
 _QUERY_CHARS = 2000
@@ -93,7 +94,9 @@ class ImageCompressor:
     def __enter__(self) -> ImageCompressor:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -157,9 +160,7 @@ class ImageCompressor:
             self._keep(block, block.protected, provider, model, at)
             return None
         try:
-            planned = self._planner.plan(
-                block, query, count=self._count, provider=provider, model=model, levels=levels
-            )
+            planned = self._planner.plan(block, query, count=self._count, provider=provider, model=model, levels=levels)
         except (ModelError, MissingExtra) as error:
             self._keep(block, f"a model is not at hand: {error}", provider, model, at)
             return None
@@ -181,7 +182,9 @@ class ImageCompressor:
 
     def _note(self, planned: Planned, at: tuple[int, int], ref: str | None = None, fewer: int = 0) -> None:
         made = planned.decision
-        reason = made.reason + (f"; aligned to the provider's grid: {fewer:,} bytes fewer" if fewer and not planned.blocks else "")
+        reason = made.reason + (
+            f"; aligned to the provider's grid: {fewer:,} bytes fewer" if fewer and not planned.blocks else ""
+        )
         tokens = (planned.original_tokens, planned.tokens)
         self.results.append(ImageResult(made.technique, *tokens, made.confidence, reason, at, ref, made, fewer))
 
@@ -193,12 +196,12 @@ class ImageCompressor:
         """Keep the original; its reference, or None where nothing is to be kept."""
         originals = self._originals
         if isinstance(originals, _DefaultStore):
-            from ..ccr.originals import default_originals
+            from headroom_core.ccr.originals import default_originals
 
             originals = default_originals()
         if originals is None or not isinstance(block.source, Bytes):
             return None
-        from .. import settings
+        from headroom_core import settings
 
         return originals.put(block.source.data, namespace=self._namespace or settings.namespace(), kind="image")
 
@@ -233,7 +236,9 @@ def _question(messages: Sequence[Message], m: int, b: int) -> str | None:
             return beside[-_QUERY_CHARS:]
     for message in reversed(messages[: m + 1]):
         if message.role == "user":
-            texts = [x.text for x in message.blocks if isinstance(x, Text) and x.role in (None, "user") and x.text.strip()]
+            texts = [
+                x.text for x in message.blocks if isinstance(x, Text) and x.role in (None, "user") and x.text.strip()
+            ]
             if texts:
                 return "\n".join(texts)[-_QUERY_CHARS:]
     return None
@@ -241,7 +246,9 @@ def _question(messages: Sequence[Message], m: int, b: int) -> str | None:
 
 def _beside(blocks: Sequence[Block], b: int) -> str | None:
     """Where pictures and texts alternate one to one, each picture has its own text; else all text is for all."""
-    kinds = "".join("i" if isinstance(x, Image) else "t" if isinstance(x, Text) and x.text.strip() else "" for x in blocks)
+    kinds = "".join(
+        "i" if isinstance(x, Image) else "t" if isinstance(x, Text) and x.text.strip() else "" for x in blocks
+    )
     texts = [x.text for x in blocks if isinstance(x, Text) and x.text.strip()]
     nth = sum(isinstance(x, Image) for x in blocks[:b])
     pictures = kinds.count("i")

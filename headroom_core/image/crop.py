@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..tokens.profiles import Profile
+from headroom_core.tokens.profiles import Profile
+
 from .asked import asked_rows
 from .downscale import Plan, shrink
 from .layout import Row, around
@@ -137,30 +138,37 @@ def _strips(rows: Sequence[Row], size: tuple[int, int]) -> tuple[Box, ...]:
 
 def salient(image: PilImage, *, share: float = 0.95) -> Box | None:
     """The smallest centred-by-mass box that holds ``share`` of the edges; None where that is most of the picture."""
-    import numpy
+    import numpy as np
 
     small = image.convert("L")
     small.thumbnail((256, 256))
-    grey = numpy.asarray(small, dtype=numpy.float32)
-    edges = numpy.zeros_like(grey)
-    edges[:, 1:] += numpy.abs(numpy.diff(grey, axis=1))
-    edges[1:, :] += numpy.abs(numpy.diff(grey, axis=0))
+    grey = np.asarray(small, dtype=np.float32)
+    edges = np.zeros_like(grey)
+    edges[:, 1:] += np.abs(np.diff(grey, axis=1))
+    edges[1:, :] += np.abs(np.diff(grey, axis=0))
     edges[edges < 12] = 0
     if edges.sum() == 0:
         return None
     spans = []
     for axis in (0, 1):
-        mass = numpy.cumsum(edges.sum(axis=axis)) / edges.sum()
+        mass = np.cumsum(edges.sum(axis=axis)) / edges.sum()
         tail = (1 - share) / 4
-        spans.append((int(numpy.searchsorted(mass, tail)), int(numpy.searchsorted(mass, 1 - tail)) + 1))
+        spans.append((int(np.searchsorted(mass, tail)), int(np.searchsorted(mass, 1 - tail)) + 1))
     wide, high = small.size
-    fractions = (spans[0][0] / wide - 0.02, spans[1][0] / high - 0.02, spans[0][1] / wide + 0.02, spans[1][1] / high + 0.02)
+    fractions = (
+        spans[0][0] / wide - 0.02,
+        spans[1][0] / high - 0.02,
+        spans[0][1] / wide + 0.02,
+        spans[1][1] / high + 0.02,
+    )
     box = clamp(scaled(fractions, image.size), image.size)
     covered = (box[2] - box[0]) * (box[3] - box[1]) / (image.size[0] * image.size[1])
     return box if covered <= 0.7 else None
 
 
-def sized(region: Region, rows: Sequence[Row], size: tuple[int, int], profile: Profile, detail: str | None = None) -> Plan:
+def sized(
+    region: Region, rows: Sequence[Row], size: tuple[int, int], profile: Profile, detail: str | None = None
+) -> Plan:
     """The size at which the cut region is sent: at least what the whole picture's view would show of it.
 
     Where rows are read in the region, tall letters may shrink further, down to ``_LEGIBLE`` px a line.

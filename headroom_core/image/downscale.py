@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import floor
 
-from ..errors import InvalidInput
-from ..tokens.profiles import Profile
+from headroom_core.errors import InvalidInput
+from headroom_core.tokens.profiles import Profile
 
 _STEPS = 64
 

@@ -79,7 +79,9 @@ def _refusal(technique: Technique, signals: ImageSignals | None) -> str | None:
     return None
 
 
-def decide(options: Sequence[Option], probabilities: Mapping[Technique, float], signals: ImageSignals | None) -> Verdict:
+def decide(
+    options: Sequence[Option], probabilities: Mapping[Technique, float], signals: ImageSignals | None
+) -> Verdict:
     """The cheapest option in expectation. ``options`` hold PRESERVE, whose tokens are the measure of the others."""
     preserve = next(option for option in options if option.technique is P)
     kept, notes = allowed(options, signals)

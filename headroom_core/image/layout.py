@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -53,7 +54,7 @@ def _blocks(lines: list[Line], depth: int = 4) -> list[list[Line]]:
     across = sorted((line for line in lines if line.box[0] < gutter < line.box[2]), key=lambda line: line.box[1])
     edges = [float("-inf"), *(_middle(line) for line in across), float("inf")]
     blocks: list[list[Line]] = []
-    for at, (top, bottom) in enumerate(zip(edges, edges[1:], strict=False)):
+    for at, (top, bottom) in enumerate(itertools.pairwise(edges)):
         band = [line for line in lines if line not in across and top <= _middle(line) < bottom]
         for side in ([x for x in band if x.box[2] <= gutter], [x for x in band if x.box[0] >= gutter]):
             blocks += _blocks(side, depth - 1)
@@ -126,13 +127,15 @@ def _beside(group: list[Line], line: Line) -> bool:
     overlap = min(last.box[3], line.box[3]) - max(last.box[1], line.box[1])
     if overlap < 0.5 * min(last.height, line.height):
         return False
-    return all(min(x.box[2], line.box[2]) - max(x.box[0], line.box[0]) < 0.3 * (line.box[2] - line.box[0]) for x in group)
+    return all(
+        min(x.box[2], line.box[2]) - max(x.box[0], line.box[0]) < 0.3 * (line.box[2] - line.box[0]) for x in group
+    )
 
 
 def _joined(group: list[Line]) -> str:
     """Texts of a row: one space where they nearly touch, two where a column ends."""
     text = group[0].text.strip()
-    for before, line in zip(group, group[1:], strict=False):
+    for before, line in itertools.pairwise(group):
         letter = (line.box[2] - line.box[0]) / max(1, len(line.text))
         text += (" " if line.box[0] - before.box[2] < 1.5 * letter else "  ") + line.text.strip()
     return text

@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from ..errors import InvalidInput, MissingExtra
+from headroom_core.errors import InvalidInput, MissingExtra
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
@@ -35,6 +35,7 @@ class Line:
 
     @property
     def height(self) -> float:
+        """Pixels from top to bottom."""
         return self.box[3] - self.box[1]
 
 
@@ -54,9 +55,11 @@ class Engine(Protocol):
     """An OCR engine. ``name`` goes into the cache key."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What the engine is called."""
 
-    def __call__(self, image: PilImage, /) -> Sequence[Line]: ...
+    def __call__(self, image: PilImage, /) -> Sequence[Line]:
+        """The lines of a picture."""
 
 
 @dataclass
@@ -69,11 +72,11 @@ class RapidOcr:
 
     def __call__(self, image: PilImage, /) -> list[Line]:
         """Lines of an RGB or grey picture."""
-        import numpy
+        import numpy as np
 
         if self._engine is None:
             self._engine = self._load()
-        found = self._engine(numpy.asarray(image.convert("RGB"))[:, :, ::-1])
+        found = self._engine(np.asarray(image.convert("RGB"))[:, :, ::-1])
         if found.txts is None or found.boxes is None:
             return []
         return [
@@ -189,7 +192,9 @@ class Reader:
         if self._folder is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        lines = [[line.text, [round(edge, 1) for edge in line.box], round(line.confidence, 4)] for line in reading.lines]
+        lines = [
+            [line.text, [round(edge, 1) for edge in line.box], round(line.confidence, 4)] for line in reading.lines
+        ]
         draft = self._folder / f"{key}.tmp"
         draft.write_text(json.dumps({"engine": reading.engine, "lines": lines}, ensure_ascii=False), "utf-8")
         draft.replace(self._folder / f"{key}.json")

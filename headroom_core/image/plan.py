@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import MissingExtra
-from ..tokens.profiles import Profile, profile_for
-from ..types import Block, Bytes, Image, Nested, Text, TokenCounter, leave
+from headroom_core.errors import MissingExtra
+from headroom_core.tokens.profiles import Profile, profile_for
+from headroom_core.types import Block, Bytes, Image, Nested, Text, TokenCounter, leave
+
 from . import fuse
 from .align import align
 from .asked import asked_rows, wants_everything
@@ -27,7 +28,9 @@ _SURE_LINE = 0.5
 _SURE_CHOICE = 0.7
 _BY_ROWS = 0.25
 _BY_PLACE = 0.2
-_READING = re.compile(r"\b(?:says?|read|text|written|line|words?|heading|header|footer|caption|title|number|transcribe)\b", re.I)
+_READING = re.compile(
+    r"\b(?:says?|read|text|written|line|words?|heading|header|footer|caption|title|number|transcribe)\b", re.I
+)
 _THUMB = 256
 _MOST_CROP = 0.85
 
@@ -84,7 +87,9 @@ class _Case:
 class Planner:
     """Plans pictures with one router and one OCR reader. ``reader`` None opens the default engine when needed."""
 
-    def __init__(self, router: Router | None = None, reader: Reader | None = None, *, engine: str | None = None) -> None:
+    def __init__(
+        self, router: Router | None = None, reader: Reader | None = None, *, engine: str | None = None
+    ) -> None:
         self.router = router or Router()
         self._reader = reader
         self._engine = engine
@@ -111,7 +116,9 @@ class Planner:
         signals = self.router.look(picture.image)
         probabilities = self.router.ask(query, signals)
         ready, notes = self._options(case, probabilities, signals)
-        verdict = fuse.decide([Option(Technique.PRESERVE, case.tokens), *(r.option for r in ready)], probabilities, signals)
+        verdict = fuse.decide(
+            [Option(Technique.PRESERVE, case.tokens), *(r.option for r in ready)], probabilities, signals
+        )
         made = decision(verdict, probabilities, signals)
         if notes and made.technique is not Technique.TRANSCODE:
             made = _because(made, notes)
@@ -252,13 +259,17 @@ def _low(case: _Case) -> _Ready | None:
     target = (min(seen[0], size[0]), min(seen[1], size[1]))
     if target != size:
         image = image.resize(target, _lanczos())
-        data, mime = min((encode(image, lossless=lossless, quality=85) for lossless in (True, False)), key=lambda m: len(m[0]))
+        data, mime = min(
+            (encode(image, lossless=lossless, quality=85) for lossless in (True, False)), key=lambda m: len(m[0])
+        )
     else:
         data, mime = case.picture.data, case.picture.mime
     spared = max(0.05, 1 - scale * scale)
     how = f"{plan.detail or 'small'} level, {target[0]}×{target[1]}"
     option = Option(Technique.FULL_LOW, plan.tokens, spared, how)
-    return _Ready(option, (case.image(data, mime, plan.detail),), f"fine detail; sent at {how}", {"technique": "full_low"})
+    return _Ready(
+        option, (case.image(data, mime, plan.detail),), f"fine detail; sent at {how}", {"technique": "full_low"}
+    )
 
 
 def _left(reason: str, tokens: int) -> Planned:

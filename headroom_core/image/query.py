@@ -8,8 +8,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from ..errors import MissingExtra, ModelError
-from ..models.registry import BUNDLED
+from headroom_core.errors import MissingExtra, ModelError
+from headroom_core.models.registry import BUNDLED
+
 from .decision import Technique
 
 MAX_TOKENS = 64
@@ -19,7 +20,12 @@ _WEIGHT = 12.0
 _LONGEST = 300
 _SIDE = r"(?:top|bottom|upper|lower|left|right|leftmost|rightmost|outer|inner)"
 _HINTS = (
-    (Technique.CROP, re.compile(rf"\b(?:in|for|on|of) the (?:{_SIDE} ){{1,2}}(?:sub)?(?:plot|panel|chart|graph|figure|corner)\b", re.I)),
+    (
+        Technique.CROP,
+        re.compile(
+            rf"\b(?:in|for|on|of) the (?:{_SIDE} ){{1,2}}(?:sub)?(?:plot|panel|chart|graph|figure|corner)\b", re.I
+        ),
+    ),
     (
         Technique.PRESERVE,
         re.compile(
@@ -46,12 +52,12 @@ class QueryClassifier:
 
     def __call__(self, query: str) -> Mapping[Technique, float]:
         """Technique → probability; the sum is 1. Only 64 tokens are read: the last question of a long text."""
-        import numpy
+        import numpy as np
 
         tokenizer, session = self._load()
         ids = tokenizer.encode(_core(query)).ids[:MAX_TOKENS]
-        row = numpy.asarray([ids], dtype=numpy.int64)
-        found = session.run(None, {"ids": row, "mask": numpy.ones_like(row)})[0][0]
+        row = np.asarray([ids], dtype=np.int64)
+        found = session.run(None, {"ids": row, "mask": np.ones_like(row)})[0][0]
         return _hinted(query, dict(zip(ORDER, (float(value) for value in found), strict=True)))
 
     def _load(self) -> tuple[Any, Any]:
@@ -79,7 +85,9 @@ def session(file: Path, threads: int) -> Any:
     except ModuleNotFoundError as error:
         raise MissingExtra("onnxruntime", "all") from error
     if not file.exists():
-        raise ModelError(f"The model file {file} is missing; install the package again, or pass the folder that holds it.")
+        raise ModelError(
+            f"The model file {file} is missing; install the package again, or pass the folder that holds it."
+        )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     try:
@@ -93,7 +101,9 @@ def _tokenizer(folder: Path) -> Any:
 
     file = folder / "tokenizer.json"
     if not file.exists():
-        raise ModelError(f"The tokenizer {file} is missing; install the package again, or pass the folder that holds it.")
+        raise ModelError(
+            f"The tokenizer {file} is missing; install the package again, or pass the folder that holds it."
+        )
     return Tokenizer.from_file(str(file))
 
 

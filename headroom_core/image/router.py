@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InvalidInput
+from headroom_core.errors import InvalidInput
+
 from . import fuse
 from .codec import Picture, Unusable, decode
 from .crop import named_place

@@ -11,7 +11,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MissingExtra, ModelError
+from headroom_core.errors import MissingExtra, ModelError
+
 from .decision import ImageSignals
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ class SiglipSignals:
             net = AutoModel.from_pretrained(model)
             words, pictures = AutoTokenizer.from_pretrained(model), AutoImageProcessor.from_pretrained(model)
         except (OSError, ValueError) as error:
-            raise ModelError(f"SigLIP model {str(model)!r} cannot be loaded; download it, or pass its folder.") from error
+            raise ModelError(
+                f"SigLIP model {str(model)!r} cannot be loaded; download it, or pass its folder."
+            ) from error
         return cls(
             net,
             lambda prompts: words(list(prompts), padding="max_length", truncation=True, return_tensors="pt"),

@@ -12,7 +12,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from ..models.registry import BUNDLED
+from headroom_core.models.registry import BUNDLED
+
 from .decision import ImageSignals
 from .query import session
 
@@ -63,51 +64,51 @@ class SignalNet:
 
 
 def inputs(image: PilImage) -> tuple[NDArray[Any], NDArray[Any]]:
-    """thumb [3, 224, 224] uint8 (stretched), patches [4, 112, 112] uint8 (grey, densest edges first)."""
-    import numpy
+    """Thumb [3, 224, 224] uint8 (stretched), patches [4, 112, 112] uint8 (grey, densest edges first)."""
+    import numpy as np
     from PIL.Image import Resampling
 
     rgb = image.convert("RGB")
-    thumb = numpy.asarray(rgb.resize((THUMB, THUMB), Resampling.BILINEAR, reducing_gap=2.0))
+    thumb = np.asarray(rgb.resize((THUMB, THUMB), Resampling.BILINEAR, reducing_gap=2.0))
     grey = image.convert("L")
     if max(grey.size) > _LONG_SIDE:
         scale = _LONG_SIDE / max(grey.size)
         size = (max(1, round(grey.size[0] * scale)), max(1, round(grey.size[1] * scale)))
         grey = grey.resize(size, Resampling.BILINEAR, reducing_gap=2.0)
-    return thumb.transpose(2, 0, 1).copy(), _patches(numpy.asarray(grey))
+    return thumb.transpose(2, 0, 1).copy(), _patches(np.asarray(grey))
 
 
 def _has_edges(patches: NDArray[Any]) -> bool:
     """Is there any step between neighbours that a letter's border would make?"""
-    import numpy
+    import numpy as np
 
-    signed = patches.astype(numpy.int16)
-    steps = max(int(numpy.abs(numpy.diff(signed, axis=axis)).max()) for axis in (1, 2))
+    signed = patches.astype(np.int16)
+    steps = max(int(np.abs(np.diff(signed, axis=axis)).max()) for axis in (1, 2))
     return steps >= _STEP
 
 
 def _patches(grey: NDArray[Any]) -> NDArray[Any]:
     """Four 112² patches where edges are densest, apart from one another; small pictures are padded with their border."""
-    import numpy
+    import numpy as np
 
     high, wide = grey.shape
     if high < PATCH or wide < PATCH:
-        grey = numpy.pad(grey, ((0, max(0, PATCH - high)), (0, max(0, PATCH - wide))), mode="edge")
+        grey = np.pad(grey, ((0, max(0, PATCH - high)), (0, max(0, PATCH - wide))), mode="edge")
         high, wide = grey.shape
     cell = PATCH // 4
-    signed = grey.astype(numpy.int16)
-    edges = numpy.zeros(grey.shape, dtype=numpy.int16)
-    edges[:, 1:] = numpy.abs(signed[:, 1:] - signed[:, :-1])
-    edges[1:, :] += numpy.abs(signed[1:, :] - signed[:-1, :])
+    signed = grey.astype(np.int16)
+    edges = np.zeros(grey.shape, dtype=np.int16)
+    edges[:, 1:] = np.abs(signed[:, 1:] - signed[:, :-1])
+    edges[1:, :] += np.abs(signed[1:, :] - signed[:-1, :])
     edges[edges < _STEP] = 0
     rows, columns = high // cell, wide // cell
-    cells = edges[: rows * cell, : columns * cell].reshape(rows, cell, columns, cell).sum(axis=(1, 3), dtype=numpy.int64)
-    sums = numpy.pad(cells.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    cells = edges[: rows * cell, : columns * cell].reshape(rows, cell, columns, cell).sum(axis=(1, 3), dtype=np.int64)
+    sums = np.pad(cells.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     windows = sums[4:, 4:] - sums[:-4, 4:] - sums[4:, :-4] + sums[:-4, :-4]
     windows = windows.copy()
-    out = numpy.empty((PATCHES, PATCH, PATCH), dtype=numpy.uint8)
+    out = np.empty((PATCHES, PATCH, PATCH), dtype=np.uint8)
     for at in range(PATCHES):
-        row, column = numpy.unravel_index(int(windows.argmax()), windows.shape)
+        row, column = np.unravel_index(int(windows.argmax()), windows.shape)
         out[at] = grey[row * cell : row * cell + PATCH, column * cell : column * cell + PATCH]
         windows[max(0, row - 3) : row + 4, max(0, column - 3) : column + 4] = -1
     return out

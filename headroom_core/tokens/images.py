@@ -21,9 +21,11 @@ class Formula(Protocol):
     def details(self) -> tuple[str, ...]:
         """The levels that a block may ask for, cheapest first; empty where there are none."""
 
-    def tokens(self, width: int, height: int, detail: str | None = None, /) -> int: ...
+    def tokens(self, width: int, height: int, detail: str | None = None, /) -> int:
+        """Tokens that are billed."""
 
-    def seen(self, width: int, height: int, detail: str | None = None, /) -> Size: ...
+    def seen(self, width: int, height: int, detail: str | None = None, /) -> Size:
+        """Width and height that the model sees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,11 @@ class OpenAiTiles:
 
     @property
     def details(self) -> tuple[str, ...]:
+        """The levels that a block may ask for, cheapest first."""
         return ("low", "high", "auto")
 
     def seen(self, width: int, height: int, detail: str | None = None, /) -> Size:
+        """Width and height that the model sees."""
         if detail == "low":
             return _fit(width, height, 512)
         width, height = _fit(width, height, 2048)
@@ -52,6 +56,7 @@ class OpenAiTiles:
         return width, height
 
     def tokens(self, width: int, height: int, detail: str | None = None, /) -> int:
+        """Tokens that are billed."""
         if detail == "low":
             return self.base
         wide, high = self.seen(width, height, detail)
@@ -78,9 +83,11 @@ class OpenAiPatches:
 
     @property
     def details(self) -> tuple[str, ...]:
+        """The levels that a block may ask for, cheapest first."""
         return ("low", "high", "auto") + (("original",) if self.original is not None else ())
 
     def seen(self, width: int, height: int, detail: str | None = None, /) -> Size:
+        """Width and height that the model sees."""
         budget, side = self._limits(detail)
         if side and max(width, height) > side:
             width, height = _fit(width, height, side)
@@ -96,6 +103,7 @@ class OpenAiPatches:
         return _cells(*self.seen(width, height, detail), 32)
 
     def tokens(self, width: int, height: int, detail: str | None = None, /) -> int:
+        """Tokens that are billed."""
         return -(-self.patches(width, height, detail) * self.hundredths // 100)
 
     def rejected(self, width: int, height: int, detail: str | None = None, /) -> bool:
@@ -123,9 +131,11 @@ class AnthropicPatches:
 
     @property
     def details(self) -> tuple[str, ...]:
+        """The levels that a block may ask for, cheapest first."""
         return ()
 
     def seen(self, width: int, height: int, detail: str | None = None, /) -> Size:
+        """Width and height that the model sees."""
         if self._fits(width, height):
             return width, height
         low, high = 1, max(width, height)
@@ -138,6 +148,7 @@ class AnthropicPatches:
         return _with_long_edge(width, height, low)
 
     def tokens(self, width: int, height: int, detail: str | None = None, /) -> int:
+        """Tokens that are billed."""
         return _cells(*self.seen(width, height), 28)
 
     def _fits(self, width: int, height: int) -> bool:
@@ -154,14 +165,17 @@ class GeminiTiles:
 
     @property
     def details(self) -> tuple[str, ...]:
+        """The levels that a block may ask for, cheapest first."""
         return tuple(name for name, _ in self.levels)
 
     def seen(self, width: int, height: int, detail: str | None = None, /) -> Size:
+        """Width and height that the model sees."""
         if detail in dict(self.levels):
             return _fit(width, height, 384 if detail == "low" else 768)
         return width, height
 
     def tokens(self, width: int, height: int, detail: str | None = None, /) -> int:
+        """Tokens that are billed."""
         flat = dict(self.levels).get(detail or "")
         if flat is not None:
             return flat
@@ -180,12 +194,15 @@ class Budget:
 
     @property
     def details(self) -> tuple[str, ...]:
+        """The levels that a block may ask for, cheapest first."""
         return tuple(name for name, _, _ in self.levels) if len(self.levels) > 1 else ()
 
     def seen(self, width: int, height: int, detail: str | None = None, /) -> Size:
+        """Width and height that the model sees."""
         return _fit(width, height, self._level(detail)[2])
 
     def tokens(self, width: int, height: int, detail: str | None = None, /) -> int:
+        """Tokens that are billed."""
         return self._level(detail)[1]
 
     def _level(self, detail: str | None) -> tuple[str, int, int]:
@@ -206,15 +223,18 @@ class NovaAreas:
 
     @property
     def details(self) -> tuple[str, ...]:
+        """The levels that a block may ask for, cheapest first."""
         return ()
 
     def seen(self, width: int, height: int, detail: str | None = None, /) -> Size:
+        """Width and height that the model sees."""
         scale = max(1.0, 900 / max(width, height))
         area = width * height * scale * scale
         scale *= min(1.0, sqrt(self.anchors[-1][0] / area))
         return max(1, round(width * scale)), max(1, round(height * scale))
 
     def tokens(self, width: int, height: int, detail: str | None = None, /) -> int:
+        """Tokens that are billed."""
         wide, high = self.seen(width, height)
         area = wide * high
         if area <= self.anchors[0][0]:
@@ -231,14 +251,17 @@ class GrokTiles:
 
     @property
     def details(self) -> tuple[str, ...]:
+        """The levels that a block may ask for, cheapest first."""
         return ()
 
     def seen(self, width: int, height: int, detail: str | None = None, /) -> Size:
+        """Width and height that the model sees."""
         while _cells(width, height, 448) > 6:
             width, height = max(1, int(width * 0.98)), max(1, int(height * 0.98))
         return width, height
 
     def tokens(self, width: int, height: int, detail: str | None = None, /) -> int:
+        """Tokens that are billed."""
         return 256 * (_cells(*self.seen(width, height), 448) + 1)
 
 
@@ -252,9 +275,11 @@ class QwenGrid:
 
     @property
     def details(self) -> tuple[str, ...]:
+        """The levels that a block may ask for, cheapest first."""
         return ()
 
     def seen(self, width: int, height: int, detail: str | None = None, /) -> Size:
+        """Width and height that the model sees."""
         wide, high = (max(1, round(side / self.factor)) * self.factor for side in (width, height))
         if wide * high > self.most:
             scale = sqrt(self.most / (width * height))
@@ -265,6 +290,7 @@ class QwenGrid:
         return wide, high
 
     def tokens(self, width: int, height: int, detail: str | None = None, /) -> int:
+        """Tokens that are billed."""
         wide, high = self.seen(width, height)
         return wide * high // (self.factor * self.factor)
 
@@ -277,14 +303,17 @@ class LlamaTiles:
 
     @property
     def details(self) -> tuple[str, ...]:
+        """The levels that a block may ask for, cheapest first."""
         return ()
 
     def seen(self, width: int, height: int, detail: str | None = None, /) -> Size:
+        """Width and height that the model sees."""
         columns, rows = self._canvas(width, height)
         scale = min(1.0, columns * 336 / width, rows * 336 / height)
         return max(1, floor(width * scale)), max(1, floor(height * scale))
 
     def tokens(self, width: int, height: int, detail: str | None = None, /) -> int:
+        """Tokens that are billed."""
         columns, rows = self._canvas(width, height)
         tiles = columns * rows
         return 144 + 3 if tiles == 1 else 144 * (tiles + 1) + rows * columns + 3
@@ -310,13 +339,16 @@ class MistralRows:
 
     @property
     def details(self) -> tuple[str, ...]:
+        """The levels that a block may ask for, cheapest first."""
         return ()
 
     def seen(self, width: int, height: int, detail: str | None = None, /) -> Size:
+        """Width and height that the model sees."""
         scale = max(width / self.side, height / self.side)
         return (max(1, round(width / scale)), max(1, round(height / scale))) if scale > 1 else (width, height)
 
     def tokens(self, width: int, height: int, detail: str | None = None, /) -> int:
+        """Tokens that are billed."""
         wide, high = self.seen(width, height)
         return ceil(high / self.cell) * (ceil(wide / self.cell) + 1)
 

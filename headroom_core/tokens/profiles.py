@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..errors import InvalidInput
+from headroom_core.errors import InvalidInput
+
 from .images import (
     AnthropicPatches,
     Budget,

@@ -18,9 +18,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..evals import data
-from ..image.query import NAME
-from ..models.registry import BUNDLED
+from headroom_core.evals import data
+from headroom_core.image.query import NAME
+from headroom_core.models.registry import BUNDLED
+
 from .router_rule import TECHNIQUES, row_id, weak_label
 from .router_templates import templates
 
@@ -134,12 +135,14 @@ def build(base: Path, ids: list[int], layers: int) -> Any:
 
 def batches(encoded: list[list[int]], size: int, order: Sequence[int]) -> list[list[int]]:
     """Row numbers in batches of similar length."""
-    chunks = [sorted(order[at : at + size * 32], key=lambda i: len(encoded[i])) for at in range(0, len(order), size * 32)]
+    chunks = [
+        sorted(order[at : at + size * 32], key=lambda i: len(encoded[i])) for at in range(0, len(order), size * 32)
+    ]
     return [chunk[at : at + size] for chunk in chunks for at in range(0, len(chunk), size)]
 
 
 def padded(rows: list[list[int]]) -> tuple[Any, Any]:
-    """ids and mask as int64 tensors."""
+    """Ids and mask as int64 tensors."""
     import torch
 
     width = max(map(len, rows))
@@ -245,7 +248,11 @@ def main() -> None:
 
 def write_row(folder: Path, name: str, layout: str, source: str) -> None:
     """The registry's row of a bundled model: its files with their SHA-256."""
-    files = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir()) if file.name in _FILES}
+    files = {
+        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.iterdir())
+        if file.name in _FILES
+    }
     row = {"name": name, "layout": layout, "licence": "Apache-2.0", "source": source, "files": files}
     (folder / "model.json").write_text(json.dumps({"row": row}, indent=2) + "\n", "utf-8")
 

@@ -16,6 +16,7 @@ import importlib.util
 import io
 import json
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,11 +24,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ..evals import data
-from ..image.codec import Unusable, decode
-from ..image.ocr import Line, Reader
-from ..image.signals import NAME, inputs
-from ..models.registry import BUNDLED
+from headroom_core.evals import data
+from headroom_core.image.codec import Unusable, decode
+from headroom_core.image.ocr import Line, Reader
+from headroom_core.image.signals import NAME, inputs
+from headroom_core.models.registry import BUNDLED
+
 from .router import write_row
 
 NAMES = ("has_text", "is_document", "is_complex", "has_small_details", "text_density")
@@ -97,7 +99,9 @@ def cuttings(samples: list[Sample], rng: random.Random, each: int) -> Iterator[S
             if min(w, h) < 64:
                 continue
             x, y = rng.randint(0, wide - w), rng.randint(0, high - h)
-            touched = [b for b in sample.lines if b.box[0] < x + w and b.box[2] > x and b.box[1] < y + h and b.box[3] > y]
+            touched = [
+                b for b in sample.lines if b.box[0] < x + w and b.box[2] > x and b.box[1] < y + h and b.box[3] > y
+            ]
             inside = [b for b in touched if b.box[0] >= x and b.box[2] <= x + w and b.box[1] >= y and b.box[3] <= y + h]
             sure = [b for b in inside if b.confidence >= 0.85 and sum(c.isalnum() for c in b.text) >= 3]
             if touched and not sure:
@@ -119,7 +123,7 @@ def rendered(rng: random.Random, photos: list[Any], pages: list[Sample], count: 
 
 
 def _sentence(rng: random.Random, words: int) -> str:
-    syllables = "ta ne ri so lu ma ke vo pi sha der ing ment pro con al ty be ran os".split()
+    syllables = re.findall(r"\w+", "ta ne ri so lu ma ke vo pi sha der ing ment pro con al ty be ran os")
     made = ("".join(rng.choice(syllables) for _ in range(rng.randint(1, 4))) for _ in range(words))
     return " ".join(word if rng.random() > 0.12 else str(rng.randint(1, 9999)) for word in made)
 
@@ -137,9 +141,9 @@ def _fonts() -> tuple[str, ...]:
     """Paths of the fonts that matplotlib carries, where it is installed."""
     if importlib.util.find_spec("matplotlib") is None:
         return ()
-    import matplotlib
+    import matplotlib as mpl
 
-    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    folder = Path(mpl.get_data_path()) / "fonts" / "ttf"
     return tuple(sorted(str(file) for file in folder.glob("DejaVu*.ttf") if "Display" not in file.name))
 
 
@@ -180,7 +184,9 @@ def _drawn_words(rng: random.Random, photos: list[Any]) -> Sample:
         size, text = rng.randint(14, max(20, high // 8)), _sentence(rng, rng.randint(1, 3))
         spot = (rng.randint(0, wide // 2), rng.randint(0, max(1, high - size - 2)))
         shade = rng.choice([(255, 255, 255), (0, 0, 0), (250, 220, 0), (200, 0, 0)])
-        draw.text(spot, text, fill=shade, font=_font(rng, size), stroke_width=rng.choice([0, 1]), stroke_fill=(90, 90, 90))
+        draw.text(
+            spot, text, fill=shade, font=_font(rng, size), stroke_width=rng.choice([0, 1]), stroke_fill=(90, 90, 90)
+        )
         covered += size * min(wide - spot[0], 0.55 * size * len(text))
     return Sample(ground, (1.0, 0.0, None, None, min(1.0, covered / (wide * high))))
 
@@ -192,7 +198,9 @@ def _pattern(rng: random.Random, photos: list[Any]) -> Sample:
 
     wide, high = rng.randint(200, 1200), rng.randint(200, 1200)
     if rng.random() < 0.25:
-        noise = np.random.default_rng(rng.randint(0, 1 << 30)).integers(0, 255, (high // 8, wide // 8, 3), dtype="uint8")
+        noise = np.random.default_rng(rng.randint(0, 1 << 30)).integers(
+            0, 255, (high // 8, wide // 8, 3), dtype="uint8"
+        )
         return Sample(Image.fromarray(noise).resize((wide, high)), (0.0, 0.0, 0.0, None, 0.0))
     picture = Image.new("RGB", (wide, high), tuple(rng.randint(150, 255) for _ in range(3)))
     draw = ImageDraw.Draw(picture)
@@ -317,7 +325,9 @@ def fit(net: Any, made: list[tuple[Any, Any, Labels]], epochs: int, seed: int, *
                 continue
             thumb = torch.from_numpy(np.stack([made[i][0] for i in rows])).float()
             patches = torch.from_numpy(np.stack([made[i][1] for i in rows])).float()
-            losses = torch.nn.functional.binary_cross_entropy_with_logits(net.logits(thumb, patches), gold[rows], reduction="none")
+            losses = torch.nn.functional.binary_cross_entropy_with_logits(
+                net.logits(thumb, patches), gold[rows], reduction="none"
+            )
             loss = (losses * known[rows]).sum() / known[rows].sum()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()

@@ -18,7 +18,9 @@ SCENE = ImageSignals(0.05, 0.01, 0.5, 0.2, 0.0)
 class FakeRouter(Router):
     """Says the given probabilities and signals for every question and picture."""
 
-    def __init__(self, technique: Technique = Technique.TRANSCODE, share: float = 0.97, seen: ImageSignals | None = PAGE) -> None:
+    def __init__(
+        self, technique: Technique = Technique.TRANSCODE, share: float = 0.97, seen: ImageSignals | None = PAGE
+    ) -> None:
         super().__init__(use_siglip=False)
         rest = (1 - share) / 3
         self.says = {one: share if one is technique else rest for one in Technique}
@@ -59,7 +61,9 @@ RECEIPT = [
 ]  # fmt: skip
 
 
-def picture_bytes(width: int = 700, height: int = 900, *, form: str = "PNG", mode: str = "RGB", **options: Any) -> bytes:
+def picture_bytes(
+    width: int = 700, height: int = 900, *, form: str = "PNG", mode: str = "RGB", **options: Any
+) -> bytes:
     """A picture with smooth and sharp parts, so that every format has something to do."""
     from PIL import Image, ImageDraw
 

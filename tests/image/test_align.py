@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 
 import pytest
-from tests.image.pictures import picture_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -15,8 +14,14 @@ from headroom_core.image.align import align, provider_view
 from headroom_core.image.codec import Picture, decode
 from headroom_core.image.downscale import lowest, shrink
 from headroom_core.tokens.profiles import PROFILES, profile_for
+from tests.image.pictures import picture_bytes
 
-MODELS = [("openai", "gpt-4o"), ("openai", "gpt-5-mini"), ("anthropic", "claude-sonnet-4-5"), ("anthropic", "claude-opus-4-7")]
+MODELS = [
+    ("openai", "gpt-4o"),
+    ("openai", "gpt-5-mini"),
+    ("anthropic", "claude-sonnet-4-5"),
+    ("anthropic", "claude-opus-4-7"),
+]
 
 
 def _picture(width: int, height: int, **options: object) -> Picture:

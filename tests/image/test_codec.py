@@ -8,10 +8,10 @@ import struct
 import zlib
 
 import pytest
-from tests.image.pictures import picture_bytes
 from PIL import Image
 
 from headroom_core.image.codec import Picture, Unusable, decode, encode, mime_of, size_of
+from tests.image.pictures import picture_bytes
 
 
 def _bomb() -> bytes:
@@ -19,7 +19,9 @@ def _bomb() -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
     head = struct.pack(">IIBBBBB", 9_900, 9_900, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+    )
 
 
 def _saved(image: Image.Image, form: str, **options: object) -> bytes:
@@ -74,7 +76,6 @@ def test_bad_pictures_have_their_reason(name: str) -> None:
     data, mime, reason = BAD[name]
     found = decode(data, mime)
     assert isinstance(found, Unusable), found
-
 
     assert re.search(reason, found.reason), found.reason
 

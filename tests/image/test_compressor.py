@@ -23,7 +23,11 @@ DATA_URL = f"data:image/png;base64,{B64}"
 T, C, F, P = Technique.TRANSCODE, Technique.CROP, Technique.FULL_LOW, Technique.PRESERVE
 
 FORMS: dict[str, dict[str, Any]] = {
-    "openai": {"type": "image_url", "image_url": {"url": DATA_URL, "detail": "high"}, "cache_control": {"type": "ephemeral"}},
+    "openai": {
+        "type": "image_url",
+        "image_url": {"url": DATA_URL, "detail": "high"},
+        "cache_control": {"type": "ephemeral"},
+    },
     "openai-str": {"type": "image_url", "image_url": DATA_URL},
     "responses": {"type": "input_image", "image_url": DATA_URL, "detail": "high"},
     "anthropic": {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": B64}, "id": "b7"},
@@ -67,7 +71,9 @@ def test_every_dialect_is_read_and_becomes_text_of_its_own(form: str) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_crops_come_back_in_their_dialect(form: str) -> None:
     """A crop is written where the picture stood, other keys kept, and decodes to fewer pixels."""
-    out = _compressor(C).compress(_user(FORMS[form], text="What is in the top right corner?"), provider=PROVIDER.get(form, "openai"))
+    out = _compressor(C).compress(
+        _user(FORMS[form], text="What is in the top right corner?"), provider=PROVIDER.get(form, "openai")
+    )
     pictures = [block for block in out[0]["content"] if "text" not in block]
     assert pictures
     keys = set(FORMS[form]) - {"cache_control"}
@@ -113,7 +119,11 @@ def test_low_detail_is_asked_for_where_the_dialect_can() -> None:
 
 def test_pictures_inside_tool_results() -> None:
     """A screenshot in an Anthropic tool result is compressed in place; ids and the rest stay."""
-    result = {"type": "tool_result", "tool_use_id": "tu_1", "content": [FORMS["anthropic"], {"type": "text", "text": "done"}]}
+    result = {
+        "type": "tool_result",
+        "tool_use_id": "tu_1",
+        "content": [FORMS["anthropic"], {"type": "text", "text": "done"}],
+    }
     messages = [{"role": "user", "content": "What is the total?"}, {"role": "user", "content": [result]}]
     out = _compressor().compress(messages, provider="anthropic")
     assert out[0] is messages[0]
@@ -136,7 +146,9 @@ def test_each_picture_is_routed_with_its_own_question() -> None:
     router = FakeRouter(P)
     made = ImageCompressor(router=router, reader=reader(), originals=None)
     one, two = FORMS["openai"], FORMS["openai-str"]
-    made.compress([{"role": "user", "content": [{"type": "text", "text": "A?"}, one, {"type": "text", "text": "B?"}, two]}])
+    made.compress(
+        [{"role": "user", "content": [{"type": "text", "text": "A?"}, one, {"type": "text", "text": "B?"}, two]}]
+    )
     made.compress([{"role": "user", "content": [{"type": "text", "text": "Both?"}, one, two]}])
     made.compress([{"role": "user", "content": "Earlier?"}, {"role": "tool", "tool_call_id": "x", "content": [one]}])
     made.compress(_user(one, text="Mine?"), query="Given?")
@@ -210,7 +222,9 @@ def test_sums_are_over_all_pictures() -> None:
     made = _compressor()
     made.compress(_user(FORMS["openai"], FORMS["openai-str"]))
     assert made.last_result is not None
-    assert made.last_result.original_tokens == sum(result.original_tokens for result in made.results) == 2 * 1105 - 2 * 340
+    assert (
+        made.last_result.original_tokens == sum(result.original_tokens for result in made.results) == 2 * 1105 - 2 * 340
+    )
     assert made.last_result.savings_percent == pytest.approx(made.last_savings)
     made.compress([{"role": "user", "content": "no picture"}])
     assert made.last_result is None
@@ -231,5 +245,7 @@ def test_a_single_message_is_refused_with_a_sentence() -> None:
 
 def test_the_convenience_helper_closes_its_compressor() -> None:
     """``compress_images`` compresses like the class does."""
-    out = compress_images(_user(FORMS["anthropic"]), provider="anthropic", router=FakeRouter(), reader=reader(), originals=None)
+    out = compress_images(
+        _user(FORMS["anthropic"]), provider="anthropic", router=FakeRouter(), reader=reader(), originals=None
+    )
     assert "18.40" in out[0]["content"][1]["text"]

@@ -41,7 +41,14 @@ def test_named_places(words: str, inside: tuple[int, int], outside: tuple[int, i
 
 
 @pytest.mark.parametrize(
-    "words", ["On which side is the car?", "the man to the left of the bus", "Is it left or right?", "what is this", "on top of the hill"]
+    "words",
+    [
+        "On which side is the car?",
+        "the man to the left of the bus",
+        "Is it left or right?",
+        "what is this",
+        "on top of the hill",
+    ],
 )
 def test_what_names_no_place(words: str) -> None:
     """Relations between things and questions for a side name no place."""
@@ -65,7 +72,11 @@ def test_everything_has_no_region() -> None:
 
 @pytest.mark.parametrize(
     ("words", "box"),
-    [("10,20,110,220", (10, 20, 110, 220)), ("0.1,0.5,0.2,1", (100, 400, 200, 800)), ("-5,0,5000,90", (0, 0, 1000, 90))],
+    [
+        ("10,20,110,220", (10, 20, 110, 220)),
+        ("0.1,0.5,0.2,1", (100, 400, 200, 800)),
+        ("-5,0,5000,90", (0, 0, 1000, 90)),
+    ],
 )
 def test_numbers_are_boxes(words: str, box: tuple[float, ...]) -> None:
     """Pixels, or fractions where all are at most 1; clipped to the picture."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.image.pictures import RECEIPT, FakeEngine
 from PIL import Image
 
 from headroom_core.errors import InvalidInput
@@ -13,6 +12,7 @@ from headroom_core.image.asked import asked_rows, wants_everything
 from headroom_core.image.codec import Picture, decode
 from headroom_core.image.layout import rows, text_of
 from headroom_core.image.ocr import Line, RapidOcr, Reader, Tesseract, doubt, lines_of_words, open_engine
+from tests.image.pictures import RECEIPT, FakeEngine
 
 
 def _lines(*found: tuple[str, float, float]) -> list[Line]:
@@ -60,7 +60,9 @@ def test_the_worst_lines_decide() -> None:
 
 def test_keys_and_values_share_a_row() -> None:
     """Side by side means one line, two spaces where a column ends; a wide gap starts a paragraph."""
-    text = text_of(rows(_lines(("Total", 0, 0), ("18.40", 300, 2), ("Cash", 0, 26), ("20.00", 300, 24), ("Bye", 0, 120))))
+    text = text_of(
+        rows(_lines(("Total", 0, 0), ("18.40", 300, 2), ("Cash", 0, 26), ("20.00", 300, 24), ("Bye", 0, 120)))
+    )
     assert text == "Total  18.40\nCash  20.00\n\nBye"
 
 
@@ -69,7 +71,9 @@ def test_columns_of_prose_are_read_one_after_the_other() -> None:
     left = [(f"left column line number {at} here", 0, 100 + 30 * at) for at in range(6)]
     right = [(f"right column line number {at} too", 500, 100 + 30 * at) for at in range(6)]
     mixed = [pair for both in zip(left, right, strict=True) for pair in both]
-    made = text_of(rows(_lines(("A heading that runs across both of the columns of this page, really", 50, 20), *mixed)))
+    made = text_of(
+        rows(_lines(("A heading that runs across both of the columns of this page, really", 50, 20), *mixed))
+    )
     lines = [line for line in made.splitlines() if line]
     assert lines[0].startswith("A heading")
     assert [line.split()[0] for line in lines[1:]] == ["left"] * 6 + ["right"] * 6
@@ -99,7 +103,9 @@ def test_a_typed_question_leaves_most_rows_out() -> None:
     assert len(asked_rows(found, "What is the total amount?")) < len(found) / 2
 
 
-@pytest.mark.parametrize("question", [None, "Summarise this receipt", "List all items", "How many items are there?", "xyzzy?"])
+@pytest.mark.parametrize(
+    "question", [None, "Summarise this receipt", "List all items", "How many items are there?", "xyzzy?"]
+)
 def test_nothing_is_left_out_unless_it_is_sure(question: str | None) -> None:
     """Requests for everything, and questions that no row answers, keep every row."""
     found = rows(RECEIPT)
@@ -163,5 +169,3 @@ def test_engines_read_a_clean_card(engine: RapidOcr | Tesseract) -> None:
     text = text_of(rows(list(engine(_card().image))))
     assert "48213" in text
     assert "Due date" in text
-
-

@@ -21,7 +21,12 @@ def _page() -> bytes:
     image = Image.new("RGB", (800, 1000), "white")
     draw = ImageDraw.Draw(image)
     for at in range(24):
-        draw.text((60, 50 + 36 * at), f"{at}. The quarterly report lists item {at * 37}", fill="black", font=ImageFont.load_default(24))
+        draw.text(
+            (60, 50 + 36 * at),
+            f"{at}. The quarterly report lists item {at * 37}",
+            fill="black",
+            font=ImageFont.load_default(24),
+        )
     out = io.BytesIO()
     image.save(out, "PNG")
     return out.getvalue()
@@ -117,7 +122,10 @@ def test_the_documented_snippets_run() -> None:
     """The three snippets of the public description, with the package's name exchanged."""
     body = base64.b64encode(_page()).decode()
     msgs = [
-        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{body}", "detail": "high"}}]}
+        {
+            "role": "user",
+            "content": [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{body}", "detail": "high"}}],
+        }
     ]
     compressor = ImageCompressor(reader=reader(), originals=None)
     compressed = compressor.compress(msgs, provider="openai")

@@ -125,7 +125,9 @@ def test_patches(formula: OpenAiPatches, size: tuple[int, int], detail: str | No
         (AnthropicPatches(1568, 1568), (1568, 7698), (319, 1568)),
     ],
 )
-def test_seen(formula: AnthropicPatches | OpenAiTiles | OpenAiPatches, size: tuple[int, int], seen: tuple[int, int]) -> None:
+def test_seen(
+    formula: AnthropicPatches | OpenAiTiles | OpenAiPatches, size: tuple[int, int], seen: tuple[int, int]
+) -> None:
     """The grid that the model sees is the published one; small pictures are not enlarged."""
     assert formula.seen(*size) == seen
 
@@ -134,7 +136,8 @@ def test_too_many_patches_are_refused() -> None:
     """6000² at original detail is over the 30,000 patches that the provider accepts."""
     formula = profile_for("openai", "gpt-5.6-sol").formula
     assert isinstance(formula, OpenAiPatches)
-    assert formula.rejected(6000, 6000, "original") and not formula.rejected(6000, 6000, "high")
+    assert formula.rejected(6000, 6000, "original")
+    assert not formula.rejected(6000, 6000, "high")
 
 
 def test_unknown_names_say_so() -> None:
@@ -155,7 +158,9 @@ def test_the_model_decides_before_the_provider() -> None:
 def test_rows_are_dated_and_sourced() -> None:
     """Every row says when and where it was read; every provider ends in a default."""
     assert all(row.dated and row.source for row in PROFILES)
-    assert all([row for row in PROFILES if row.provider == name][-1].models == "" for name in {r.provider for r in PROFILES})
+    assert all(
+        [row for row in PROFILES if row.provider == name][-1].models == "" for name in {r.provider for r in PROFILES}
+    )
 
 
 def test_a_picture_needs_a_size() -> None:
