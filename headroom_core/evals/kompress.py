@@ -7,6 +7,7 @@ filter and the hybrid. Quality tables use the same weights and settings as the s
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -51,7 +52,7 @@ class Run:
         self.rankers: dict[str, Ranker] = {"random": by_chance, "lead": by_place, "bm25": by_words}
         self.embedding: Embedding | None = None
         if embedding is not None:
-            self.embedding = Embedding(start_folder(embedding, Path("/tmp")))
+            self.embedding = Embedding(start_folder(embedding, Path(tempfile.mkdtemp())))
             self.rankers |= {"embedding": self.embedding, "hybrid": Hybrid(self.embedding)}
         self.rankers["kompress"] = Ours(self.compressor)
 

@@ -10,6 +10,7 @@ cores). The thresholds are then calibrated through the int8 graphs themselves.
 from __future__ import annotations
 
 import argparse
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    model = start.folder(options.start, options.out)
+    model = start.folder(options.start, Path(tempfile.mkdtemp()))
     corpus = build(tokenizer(model / "tokenizer.json"), seed=options.seed)
     print(f"{len(corpus.documents)} documents, {len(corpus.train)} questions, {len(corpus.compound)} compound ones")
     runs = [_run(corpus, start.state(model), *plan, options) for plan in (APART, PACKED)]
