@@ -47,7 +47,9 @@ class MiniLM(BaseEmbedding):
 
         found: list[list[float]] = []
         for at in range(0, len(texts), 32):
-            batch = self._tokenizer(texts[at : at + 32], padding=True, truncation=True, max_length=256, return_tensors="pt")
+            batch = self._tokenizer(
+                texts[at : at + 32], padding=True, truncation=True, max_length=256, return_tensors="pt"
+            )
             with torch.no_grad():
                 states = self._model(**batch).last_hidden_state
             mask = batch["attention_mask"].unsqueeze(-1)
@@ -80,7 +82,10 @@ def asked(data: str, questions: int) -> list[dict[str, Any]]:
 
 
 def measured(
-    name: str, make: Callable[[], BaseNodePostprocessor | None], items: Sequence[dict[str, Any]], scored: list[list[float]]
+    name: str,
+    make: Callable[[], BaseNodePostprocessor | None],
+    items: Sequence[dict[str, Any]],
+    scored: list[list[float]],
 ) -> dict[str, Any]:
     """One postprocessor over all questions."""
     kept, tokens, before, times = 0, 0, 0, []
@@ -118,23 +123,25 @@ def main(data: str, minilm: str, questions: int) -> list[dict[str, Any]]:
         scored.append([sum(a * b for a, b in zip(query, vector, strict=True)) for vector in vectors])
     compressor = Compressor(originals=open_originals("memory://"))
     makers: dict[str, Callable[[], BaseNodePostprocessor | None]] = {"none": lambda: None}
-    for risk in (None, 0.01, 0.02, 0.1):
+    for risk in (None, 0.03, 0.1):
         makers[f"HeadroomNodePostprocessor max_risk={risk}"] = lambda risk=risk: HeadroomNodePostprocessor(
             compressor=compressor, max_risk=risk
         )
-    for ratio in (0.1, 0.15, 0.2, 0.3, 0.4, 0.5):
+    for ratio in (0.25, 0.35, 0.5):
         makers[f"HeadroomNodePostprocessor target_ratio={ratio}"] = lambda ratio=ratio: HeadroomNodePostprocessor(
             compressor=compressor, target_ratio=ratio
         )
-    for share in (0.2, 0.35, 0.5, 0.65, 0.8, 1.0):
-        makers[f"SentenceEmbeddingOptimizer percentile_cutoff={share}"] = lambda share=share: SentenceEmbeddingOptimizer(
-            embed_model=embed, percentile_cutoff=share, context_before=0, context_after=0
+    for share in (0.5, 0.7, 0.85, 0.95, 1.0):
+        makers[f"SentenceEmbeddingOptimizer percentile_cutoff={share}"] = lambda share=share: (
+            SentenceEmbeddingOptimizer(embed_model=embed, percentile_cutoff=share, context_before=0, context_after=0)
         )
     makers["SentenceEmbeddingOptimizer percentile_cutoff=0.5, its own context"] = lambda: SentenceEmbeddingOptimizer(
         embed_model=embed, percentile_cutoff=0.5
     )
-    for cutoff in (0.2, 0.3, 0.4):
-        makers[f"SimilarityPostprocessor {cutoff}"] = lambda cutoff=cutoff: SimilarityPostprocessor(similarity_cutoff=cutoff)
+    for cutoff in (0.2, 0.4):
+        makers[f"SimilarityPostprocessor {cutoff}"] = lambda cutoff=cutoff: SimilarityPostprocessor(
+            similarity_cutoff=cutoff
+        )
     found = []
     for name, make in makers.items():
         row = measured(name, make, items, scored)

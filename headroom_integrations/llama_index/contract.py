@@ -1,8 +1,8 @@
 """Contracts that LlamaIndex itself does not check. Subclass one in a test file, give it your component, run pytest.
 
-    class TestMine(NodePostprocessorContract):
-        def make(self) -> BaseNodePostprocessor:
-            return MyPostprocessor()
+class TestMine(NodePostprocessorContract):
+def make(self) -> BaseNodePostprocessor:
+return MyPostprocessor()
 """
 
 from __future__ import annotations

@@ -284,9 +284,7 @@ class HeadroomLLM(FunctionCallingLLM):
         """As ``complete``, in pieces."""
         return self.inner.stream_complete(self._prompt(prompt), formatted=formatted, **kwargs)
 
-    async def astream_complete(
-        self, prompt: str, formatted: bool = False, **kwargs: Any
-    ) -> CompletionResponseAsyncGen:
+    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """As ``stream_complete``."""
         ready = await asyncio.to_thread(self._prompt, prompt)
         return await self.inner.astream_complete(ready, formatted=formatted, **kwargs)

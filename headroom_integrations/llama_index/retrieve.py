@@ -34,7 +34,7 @@ class RetrieveArguments(BaseModel):
     max_tokens: int | None = None
 
     @classmethod
-    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def model_json_schema(cls, *_: Any, **__: Any) -> dict[str, Any]:
         """The schema that every surface of this library gives to a model."""
         return tool_schema()
 
@@ -45,7 +45,7 @@ class HeadroomToolSpec(BaseToolSpec):
     ``to_tool_list()`` is the tool alone; ``wrap(tools)`` is the tool and the given ones, whose results go in small.
     """
 
-    spec_functions = [TOOL_NAME]
+    spec_functions: list[Any] = [TOOL_NAME]  # noqa: RUF012  the base class declares it so
 
     def __init__(self, compressor: Compressor | None = None, *, namespace: str | None = None) -> None:
         self.compressor = compressor or Compressor()

@@ -127,9 +127,7 @@ class ScriptedLLM(FunctionCallingLLM):
         return (CompletionResponse(text=piece.message.content or "", delta=piece.delta) for piece in pieces)
 
     @llm_completion_callback()
-    async def astream_complete(
-        self, prompt: str, formatted: bool = False, **kwargs: Any
-    ) -> CompletionResponseAsyncGen:
+    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """The next step's text, in pieces."""
         pieces = self._pieces(self._next([ChatMessage(content=prompt)], kwargs))
 
@@ -163,10 +161,14 @@ class ScriptedLLM(FunctionCallingLLM):
         if error_on_no_tool_call and not calls:
             raise ValueError("Expected at least one tool call, but got none.")
         return [
-            ToolSelection(tool_id=call.tool_call_id or "", tool_name=call.tool_name, tool_kwargs=dict(call.tool_kwargs))
+            ToolSelection(tool_id=call.tool_call_id or "", tool_name=call.tool_name, tool_kwargs=_arguments(call))
             for call in calls
         ]
 
 
 def _piece(blocks: Sequence[Any], delta: str) -> ChatResponse:
     return ChatResponse(message=ChatMessage(role="assistant", blocks=list(blocks)), delta=delta, raw={})
+
+
+def _arguments(call: ToolCallBlock) -> dict[str, Any]:
+    return call.tool_kwargs if isinstance(call.tool_kwargs, dict) else {}

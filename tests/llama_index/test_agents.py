@@ -77,7 +77,9 @@ def test_react_agent(streaming: bool, compressor: Compressor) -> None:
 
     def acts(messages: Any) -> ChatMessage:
         ref = ref_in(messages[-1].content)
-        return says(f'Thought: I need row 77.\nAction: headroom_retrieve\nAction Input: {{"ref": "{ref}", "rows": "77"}}')
+        return says(
+            f'Thought: I need row 77.\nAction: headroom_retrieve\nAction Input: {{"ref": "{ref}", "rows": "77"}}'
+        )
 
     llm = ScriptedLLM(
         script=[
@@ -106,7 +108,9 @@ def test_agent_workflow(streaming: bool, compressor: Compressor) -> None:
         ]
     )
     llm = HeadroomLLM(inner=inner, compressor=compressor)
-    boss = FunctionAgent(name="boss", description="asks", llm=llm, tools=[], can_handoff_to=["reader"], streaming=streaming)
+    boss = FunctionAgent(
+        name="boss", description="asks", llm=llm, tools=[], can_handoff_to=["reader"], streaming=streaming
+    )
     reader = FunctionAgent(name="reader", description="reads", llm=llm, tools=[users], streaming=streaming)
     answer, _ = asyncio.run(run(AgentWorkflow(agents=[boss, reader], root_agent="boss")))
     assert answer.endswith("Done.")
@@ -194,7 +198,7 @@ def test_any_tool(compressor: Compressor) -> None:
     class Plain(BaseTool):
         metadata = ToolMetadata("plain", name="plain")
 
-        def __call__(self, input: Any = None) -> ToolOutput:
+        def __call__(self, input: Any = None) -> ToolOutput:  # noqa: A002  the framework's name
             if input == "bad":
                 raise KeyError("no")
             return ToolOutput(content=TEXT, tool_name="plain", raw_input={"input": input}, raw_output=1)
@@ -221,7 +225,10 @@ def test_retrieve_tool() -> None:
     compressor = make_compressor()
     spec = HeadroomToolSpec(compressor, namespace="n")
     (tool,) = spec.to_tool_list()
-    assert tool.metadata.to_openai_tool(skip_length_check=True)["function"]["parameters"]["properties"] == tool_schema()["properties"]
+    assert (
+        tool.metadata.to_openai_tool(skip_length_check=True)["function"]["parameters"]["properties"]
+        == tool_schema()["properties"]
+    )
     assert "No original is kept" in tool.call(ref="hr_aaaaaaaaaaaaaaaa").content
     assert "The argument ref is missing" in tool.call().content
     originals = compressor.originals

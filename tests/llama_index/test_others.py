@@ -100,7 +100,11 @@ def test_the_legacy_callback_manager(compressor: Compressor) -> None:
 
 def test_ingestion(compressor: Compressor) -> None:
     """Nodes go in small; the reference is a flat string that no prompt or embedding sees; nothing is mutated or dropped."""
-    found = [TextNode(text=TEXT, id_="a", metadata={"p": 1}), TextNode(text="", id_="b"), TextNode(text="short", id_="c")]
+    found = [
+        TextNode(text=TEXT, id_="a", metadata={"p": 1}),
+        TextNode(text="", id_="b"),
+        TextNode(text="short", id_="c"),
+    ]
     before = [node.model_dump() for node in found]
     step = HeadroomTransform(compressor=compressor, namespace="n")
     out = IngestionPipeline(transformations=[step]).run(nodes=found, in_place=False)
@@ -111,7 +115,10 @@ def test_ingestion(compressor: Compressor) -> None:
     assert set(out[0].metadata) == {"p", "headroom_ref"}
     for mode in (MetadataMode.LLM, MetadataMode.EMBED):
         assert "hr_" not in out[0].get_content(metadata_mode=mode)
-    assert "user 77" in retrieve_tool(compressor, namespace="n").call(ref=out[0].metadata["headroom_ref"], rows="77").content
+    assert (
+        "user 77"
+        in retrieve_tool(compressor, namespace="n").call(ref=out[0].metadata["headroom_ref"], rows="77").content
+    )
     assert [node.model_dump() for node in found] == before
     later = asyncio.run(IngestionPipeline(transformations=[step]).arun(nodes=found))
     assert [node.model_dump() for node in later] == [node.model_dump() for node in out]
@@ -170,7 +177,9 @@ def test_memory_block_is_bounded() -> None:
     compressor = Compressor(originals=open_originals("memory://"))
     block = HeadroomMemoryBlock(compressor=compressor, retrievable=True, token_limit=600)
     for _ in range(8):
-        asyncio.run(block.aput([ChatMessage(role="user", content=PUMPS), ChatMessage(role="user", content="and more?")]))
+        asyncio.run(
+            block.aput([ChatMessage(role="user", content=PUMPS), ChatMessage(role="user", content="and more?")])
+        )
     content = asyncio.run(block.aget())
     assert compressor.count(content) <= 700
     small = asyncio.run(block.atruncate(content, 100))

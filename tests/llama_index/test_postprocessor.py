@@ -37,7 +37,9 @@ PUMPS = (
     "Hall B holds ninety pumps of three makers. The pump B-88 ran too hot on Tuesday, at 97 degrees. It was painted green "
     "in the spring of 1990, which nobody liked. The floor of the hall is made of oak. Visitors may enter on Sundays. "
 ) * 3
-CATS = "Cats sleep most of the day. They are fed at noon. Nobody knows where they go at night. They like warm places. " * 4
+CATS = (
+    "Cats sleep most of the day. They are fed at noon. Nobody knows where they go at night. They like warm places. " * 4
+)
 
 
 def nodes() -> list[NodeWithScore]:
@@ -146,9 +148,13 @@ def test_no_query_and_other_kinds() -> None:
 def test_other_nodes() -> None:
     """Multimodal, image and index nodes keep what they are; pictures are never dropped with their text."""
     image = ImageNode(text=TEXT, image="aGk=", id_="i")
-    several = Node(text_resource=MediaResource(text=TEXT, mimetype="text/plain"), image_resource=MediaResource(data=b"hi"), id_="m")
+    several = Node(
+        text_resource=MediaResource(text=TEXT, mimetype="text/plain"), image_resource=MediaResource(data=b"hi"), id_="m"
+    )
     bare = ImageNode(image="aGk=", id_="bare")
-    found = [NodeWithScore(node=n) for n in (image, several, IndexNode(text=TEXT, index_id="x"), bare, Document(text=TEXT))]
+    found = [
+        NodeWithScore(node=n) for n in (image, several, IndexNode(text=TEXT, index_id="x"), bare, Document(text=TEXT))
+    ]
     out = rows().postprocess_nodes(found, query_str=QUESTION)
     assert [type(scored.node) for scored in out] == [type(scored.node) for scored in found]
     assert out[0].node.image == "aGk="
@@ -170,7 +176,9 @@ def test_node_windows() -> None:
     assert "97 degrees" in out[0].text
     assert len(out[0].text) < len(replaced[0].text)
     assert out[0].node.metadata["window"] == windows[1].metadata["window"]
-    assert real().postprocess_nodes(found, query_str=QUESTION)[0].node.metadata["window"] == windows[1].metadata["window"]
+    assert (
+        real().postprocess_nodes(found, query_str=QUESTION)[0].node.metadata["window"] == windows[1].metadata["window"]
+    )
 
 
 class Finds(BaseRetriever):
@@ -185,7 +193,10 @@ def test_query_engine(way: str) -> None:
     """Retriever, postprocessor, synthesizer: the prompt is small, and the sources carry the references."""
     llm = ScriptedLLM(script=[says("Pump B-88.")])
     engine = RetrieverQueryEngine.from_args(
-        Finds(), llm=llm, response_synthesizer=get_response_synthesizer(llm=llm), node_postprocessors=[real(token_budget=60)]
+        Finds(),
+        llm=llm,
+        response_synthesizer=get_response_synthesizer(llm=llm),
+        node_postprocessors=[real(token_budget=60)],
     )
     response = engine.query(QUESTION) if way == "sync" else asyncio.run(engine.aquery(QUESTION))
     assert str(response) == "Pump B-88."
