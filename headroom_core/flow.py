@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from .cache import digest
@@ -35,6 +35,7 @@ from .types import (
 )
 
 if TYPE_CHECKING:
+    from .ccr.originals import Originals
     from .options import Options
     from .pipeline import Compressor
 
@@ -58,8 +59,12 @@ class Flow:
         """A marker needs a store and a tool that resolves it; without them only lossless is left."""
         if options.strength in ("lossless", "lossy"):
             return options.strength
-        able = options.retrievable and (options.mode == "audit" or self._c.originals is not None)
+        able = options.retrievable and (options.mode == "audit" or self._originals is not None)
         return "reversible" if able else "lossless"
+
+    @cached_property
+    def _originals(self) -> Originals | None:
+        return self._c.originals
 
     def run(self, raws: Sequence[Any], messages: Sequence[Message], query: str | None) -> Outcome:
         """Compress the parts of ``messages``; ``raws`` are the same messages as the caller gave them."""
@@ -240,7 +245,7 @@ class Flow:
     def _accepted(self, part: Part, rewrite: Rewrite, by: str) -> Change | Skip:
         """Store, mark and count; the original goes out where the result is no cheaper or the store fails."""
         keeps = rewrite.left_out is not None and self._options.mode != "audit"
-        originals, data = self._c.originals if keeps else None, _payload(part.block)
+        originals, data = self._originals if keeps else None, _payload(part.block)
         ref = originals.ref(data, namespace=self._namespace) if originals and data is not None else None
         closed = replace(rewrite, blocks=self._closed(rewrite, ref))
         if not self._cheaper(part.tokens, closed.blocks):
@@ -256,7 +261,7 @@ class Flow:
 
     def _kept(self, part: Part, rewrite: Rewrite) -> None:
         """Put the original into the store, with what a later call needs to recognise the result."""
-        originals, data = self._c.originals, _payload(part.block)
+        originals, data = self._originals, _payload(part.block)
         assert originals is not None
         assert data is not None
         note = rewrite.left_out or ""
@@ -272,7 +277,7 @@ class Flow:
         if rewrite.left_out is None:
             return rewrite.blocks
         body, blocks = _last_text(rewrite.blocks)
-        originals = self._c.originals if self._strength == "reversible" and ref else None
+        originals = self._originals if self._strength == "reversible" and ref else None
         if originals is None or ref is None:
             return (*blocks, Text(caption(body, rewrite.left_out)))
         seal = partial(originals.seal, namespace=self._namespace)
@@ -283,7 +288,7 @@ class Flow:
         text, namespace, lossy = candidate.marked, self._namespace, self._strength == "lossy"
         if not candidate.beside or not (lossy or read_mark(text)):
             return False
-        originals = self._c.originals
+        originals = self._originals
         if originals is None:
             return False
         if any(is_own(text, originals, namespace, beside=beside) for beside in candidate.beside):

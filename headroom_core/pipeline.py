@@ -98,14 +98,15 @@ class Compressor:
         return outcome
 
     def with_options(self, **changes: Any) -> Compressor:
-        """A compressor with some options replaced; store, counter, transforms and listeners stay."""
-        return Compressor(
-            originals=self._originals,
-            counter=self._counter_name,
-            transforms=self._transforms,
-            listeners=self._listeners,
-            **{field.name: getattr(self.options, field.name) for field in fields(Options)} | changes,
-        )
+        """A compressor with some options, the transforms, the store, the counter or the listeners replaced."""
+        given: dict[str, Any] = {
+            "originals": self._originals,
+            "counter": self._counter_name,
+            "transforms": self._transforms,
+            "listeners": self._listeners,
+            **{field.name: getattr(self.options, field.name) for field in fields(Options)},
+        }
+        return Compressor(**given | changes)
 
     @property
     def originals(self) -> Originals | None:

@@ -19,6 +19,7 @@ _MIN_CHARS: Final = 3
 _MIN_SHARED: Final = 0.6
 _MAX_LINES: Final = 5_000
 _MAX_MIDDLE: Final = 600
+_MAX_PAIRS: Final = 3_000
 _NAME_CHARS: Final = 80
 
 
@@ -106,7 +107,7 @@ def _name(shown: Shown) -> str:
 
 
 def _changes(old: Sequence[str], new: Sequence[str]) -> list[str] | None:
-    """A unified diff without context, or None where the middle that differs is too long to compare."""
+    """A unified diff without context, or None where the middle that differs is too long or too repetitive."""
     head = 0
     while head < min(len(old), len(new)) and old[head] == new[head]:
         head += 1
@@ -116,6 +117,9 @@ def _changes(old: Sequence[str], new: Sequence[str]) -> list[str] | None:
     if max(len(old), len(new)) - head - tail > _MAX_MIDDLE:
         return None
     middle = old[head : len(old) - tail], new[head : len(new) - tail]
+    counts = Counter(middle[0])
+    if sum(counts[line] for line in middle[1]) > _MAX_PAIRS:
+        return None  # the same lines over and over: matching them takes time and tells nothing
     found = []
     for operation, a, b, c, d in difflib.SequenceMatcher(None, *middle, autojunk=False).get_opcodes():
         if operation != "equal":

@@ -174,17 +174,12 @@ def _remember(compressor: Compressor, text: str, namespace: str) -> None:
         compressor.originals.remember(text, namespace=namespace)
 
 
-@lru_cache(1)
-def _model() -> KompressCompressor:
-    """Holds the one loaded model; the originals are stored here, not there."""
-    from headroom_core.kompress.compressor import KompressCompressor
-
-    return KompressCompressor(enable_ccr=False)
-
-
 @lru_cache(8)
 def _kompress(count: TokenCounter) -> KompressCompressor:
-    return _model().counting(count)
+    """The one loaded model of the process; originals are stored here, not there."""
+    from headroom_core.transforms.prose import shared
+
+    return shared().counting(count)
 
 
 def without_caption(text: str) -> str:

@@ -12,15 +12,15 @@ SHORTEST = 120
 
 
 @lru_cache(1)
-def _shared() -> KompressCompressor:
-    """Holds the one loaded model."""
+def shared() -> KompressCompressor:
+    """The one loaded text model of the process. It stores nothing: whoever calls it does."""
     return KompressCompressor(enable_ccr=False)
 
 
 @lru_cache(8)
 def _compressor(count: TokenCounter) -> KompressCompressor:
     """A compressor that counts as the pipeline does. It stores nothing; the pipeline does."""
-    return _shared().counting(count)
+    return shared().counting(count)
 
 
 class Prose:

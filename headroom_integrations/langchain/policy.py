@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from langchain_core.messages import BaseMessage
 
-from headroom_core.options import Options
 from headroom_core.pipeline import Compressor
 from headroom_core.types import Image, Kind, Message, Strength, Text, Transform
 from headroom_integrations._bridge import Fitted, Note, add_notes, harder, note
@@ -117,9 +116,7 @@ def _shield(block: Any) -> Any:
 def _variant(compressor: Compressor, policy: ToolPolicy) -> Compressor:
     names = ("strength", "min_tokens", "target_ratio", "kind")
     changes = {name: getattr(policy, name) for name in names if getattr(policy, name) is not None}
-    if policy.transform is None:
-        return compressor.with_options(**changes)
-    options = {each.name: getattr(compressor.options, each.name) for each in fields(Options)}
-    options |= {"kind": policy.kind or "opaque"} | changes
-    transforms: Mapping[Kind, Transform] = {options["kind"]: policy.transform}
-    return Compressor(originals=compressor.originals, counter=compressor.count, transforms=transforms, **options)
+    if policy.transform is not None:
+        changes["kind"] = policy.kind or "opaque"
+        changes["transforms"] = {changes["kind"]: policy.transform}
+    return compressor.with_options(**changes)

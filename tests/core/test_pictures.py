@@ -46,7 +46,12 @@ def _messages(*pictures: bytes) -> list[dict[str, Any]]:
     ]
     return [
         {"role": "user", "content": "What colour is the circle?"},
-        {"role": "tool", "tool_call_id": "c", "name": "screenshot", "content": [*blocks, {"type": "text", "text": "done"}]},
+        {
+            "role": "tool",
+            "tool_call_id": "c",
+            "name": "screenshot",
+            "content": [*blocks, {"type": "text", "text": "done"}],
+        },
     ]
 
 

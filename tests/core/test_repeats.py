@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import Any
 
 import pytest
@@ -99,3 +100,14 @@ def test_lossless_never_refers() -> None:
     """In the lossless strength every message stands for itself."""
     outcome, _ = _call(_Leave(), _text(), _text(), strength="lossless")
     assert not outcome.changes
+
+
+def test_repetitive_texts_are_compared_in_bounded_time() -> None:
+    """Sixteen outputs that share their lines a hundred times over do not take longer than a moment."""
+    rows = [
+        "\n".join(f'  {{\n    "page": 3,\n    "id": {i * 7 + n},\n    "ok": true\n  }},' for i in range(100))
+        for n in range(16)
+    ]
+    start = time.process_time()
+    _call(_Leave(), *rows)
+    assert time.process_time() - start < 3
