@@ -8,10 +8,10 @@ demo: .venv/.demo
 	$(BIN)/python examples/demo.py
 
 test: .venv/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-full: .venv/.dev
-	$(BIN)/python -m pytest -m "" --timeout=7200
+	$(BIN)/python -m pytest -n auto -m "" --timeout=7200
 
 check: .venv/.dev
 	$(BIN)/ruff format --check .
