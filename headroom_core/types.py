@@ -205,6 +205,7 @@ class Blobs(Protocol):
 
     def touch(self, key: str, /, *, ttl_s: float | None = None) -> bool:
         """Renew the time to live; False where the key is not there."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
