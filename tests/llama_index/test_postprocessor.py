@@ -27,8 +27,8 @@ from llama_index.core.schema import (
 )
 
 from headroom_core import Compressor, open_originals
+from headroom_core.testing.nodes import NodePostprocessorContract
 from headroom_integrations.llama_index import HeadroomNodePostprocessor
-from headroom_integrations.llama_index.contract import NodePostprocessorContract
 from headroom_integrations.llama_index.testing import ScriptedLLM, says
 from tests.llama_index.conftest import TEXT, make_compressor
 
