@@ -67,6 +67,8 @@ def bundled_rows() -> list[ModelRow]:
         row = json.loads(manifest.read_text(encoding="utf-8"))["row"]
         size = sum((manifest.parent / file).stat().st_size for file in row["files"])
         found.append(
-            ModelRow(row["name"], row["layout"], row["licence"], row["source"], dict(row["files"]), size, manifest.parent)
+            ModelRow(
+                row["name"], row["layout"], row["licence"], row["source"], dict(row["files"]), size, manifest.parent
+            )
         )
     return found

@@ -25,7 +25,9 @@ def resolve(model: str | Path, *, registry: MLModelRegistry | None = None, local
             row.verify(row.folder)
             return row.folder
     if path.is_absolute() or str(model).count("/") != 1:
-        raise ModelError(f"There is no model at {model!r}. Give a folder, a hub id (owner/name) or a bundled model's name.")
+        raise ModelError(
+            f"There is no model at {model!r}. Give a folder, a hub id (owner/name) or a bundled model's name."
+        )
     return _from_hub(str(model), local_only)
 
 
@@ -40,7 +42,9 @@ def _from_hub(name: str, local_only: bool) -> Path:
         return Path(huggingface_hub.snapshot_download(name, allow_patterns=_PATTERNS, local_files_only=True))
     except LocalEntryNotFoundError:
         if local_only:
-            raise ModelError(f"The model {name!r} is not in the local cache, and the network was not allowed.") from None
+            raise ModelError(
+                f"The model {name!r} is not in the local cache, and the network was not allowed."
+            ) from None
     try:
         return Path(huggingface_hub.snapshot_download(name, allow_patterns=_PATTERNS))
     except (RepositoryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
