@@ -113,7 +113,8 @@ class Embedding:
     def __call__(self, page: Sheet) -> Vector:
         """A score per sentence."""
         found = self.vectors([page.item["query"], *page.unit_texts()])
-        return found[1:] @ found[0]
+        scores: Vector = found[1:] @ found[0]
+        return scores
 
 
 class Hybrid:
@@ -131,7 +132,8 @@ class Hybrid:
         query, *documents = self.embedding.vectors([page.item["query"], *page.texts])
         prior = _standard(np.array(documents) @ query)
         words = Bm25([stems(t) for t in page.texts]).scores(content(page.item["query"]))
-        return score + prior[owner] + _standard(words)[owner]
+        scores: Vector = score + prior[owner] + _standard(words)[owner]
+        return scores
 
 
 def _standard(x: Vector) -> Vector:

@@ -328,9 +328,9 @@ def _bucket(rows: list[tuple[int, Row]], base: NDArray[np.int64], free: bool) ->
         parts["target"].append(answer if free else np.array(r.labels, np.float32)[where[inside]])
         parts["share"].append(np.full(len(inside), 1 / max(1, len(inside)), np.float32))
     joined = {k: np.concatenate(v) for k, v in parts.items()}
-    readable = np.zeros(n * width, np.bool_)
-    readable[joined["inside"]] = True
-    readable = readable.reshape(n, width)
+    flat = np.zeros(n * width, np.bool_)
+    flat[joined["inside"]] = True
+    readable = flat.reshape(n, width)
     readable[:, 0] = True
     of = [r for _, r in rows]
     relevant = np.array([float(any(r.labels)) for r in of], np.float32)

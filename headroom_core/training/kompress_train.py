@@ -212,10 +212,10 @@ def train(
         optimizer.param_groups[1]["lr"] = schedule.head_rate * factor
         out = forward(model, batch, device, "early" if batch.free else "both")
         parts = losses(out, batch, "early", device)
-        loss = sum(WEIGHTS[k] * v for k, v in parts.items())
+        loss = torch.stack([WEIGHTS[k] * v for k, v in parts.items()]).sum()
         if not batch.free:
             late = losses(out, batch, "late", device)
-            loss = 0.3 * loss + sum(WEIGHTS[k] * v for k, v in late.items())
+            loss = 0.3 * loss + torch.stack([WEIGHTS[k] * v for k, v in late.items()]).sum()
             parts = late
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -235,8 +235,8 @@ def train(
 
 @torch.no_grad()
 def _average(averaged: Kompress, model: Kompress, keep: float) -> None:
-    mine, theirs = list(averaged.parameters()), list(model.parameters())
-    torch._foreach_lerp_(mine, theirs, 1 - keep)
+    for mine, theirs in zip(averaged.parameters(), model.parameters(), strict=True):
+        mine.lerp_(theirs, 1 - keep)
 
 
 @torch.no_grad()
