@@ -76,8 +76,8 @@ def test_nodes_and_tools_are_counted_and_content_is_not_told(compressor: Compres
     assert "user 0" not in str(heard)
 
 
-def test_a_failing_hook_is_the_hooks_problem(compressor: Compressor) -> None:
-    """Without a handler attached nothing is counted, and the answer is the same."""
+def test_a_handler_that_is_not_attached(compressor: Compressor) -> None:
+    """It counts nothing, and the answer is the same."""
     handler = HeadroomEventHandler()
     llm = HeadroomLLM(inner=ScriptedLLM(script=[says("x")]), compressor=compressor)
     assert llm.chat(conversation()).message.content == "x"

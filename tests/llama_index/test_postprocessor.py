@@ -87,7 +87,7 @@ def test_everything_that_belongs_to_a_node_stays() -> None:
     assert "97 degrees" in first.text
     assert len(first.text) < len(PUMPS) / 2
     for start, end in first.node.metadata["headroom"]["spans"]:
-        assert PUMPS[start:end] in PUMPS
+        assert "".join(PUMPS[start:end].split()) in "".join(first.text.split())
 
 
 def test_nothing_of_ours_reaches_a_prompt_or_an_embedding() -> None:
