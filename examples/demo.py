@@ -1,7 +1,7 @@
 """An agent on real outputs of this machine: what its tools said, what its model saw, and one row called back.
 
-    make demo                      # offline: a scripted model plays the agent's part
-    python examples/demo.py --live openai:gpt-5-mini    # a real model (its key in the environment)
+make demo                      # offline: a scripted model plays the agent's part
+python examples/demo.py --live openai:gpt-5-mini    # a real model (its key in the environment)
 """
 
 from __future__ import annotations
@@ -108,9 +108,13 @@ def scripted() -> ScriptedChatModel:
 
     def ask_back(messages: list[BaseMessage]) -> AIMessage:
         ref = reference(result_of(messages, "installed_packages"))
-        return AIMessage("", tool_calls=[{"name": "headroom_retrieve", "args": {"ref": ref, "rows": "7"}, "id": "call_back"}])
+        return AIMessage(
+            "", tool_calls=[{"name": "headroom_retrieve", "args": {"ref": ref, "rows": "7"}, "id": "call_back"}]
+        )
 
-    answer = AIMessage("test_order_of_13700_cents failed: 16303.0 is no int. The packages and the timeouts are listed above.")
+    answer = AIMessage(
+        "test_order_of_13700_cents failed: 16303.0 is no int. The packages and the timeouts are listed above."
+    )
     return ScriptedChatModel(script=[AIMessage("", tool_calls=calls), ask_back, answer])
 
 
@@ -148,7 +152,9 @@ def main() -> None:
             [recorded(name) for name in TOOLS],
             middleware=[HeadroomMiddleware(compressor)],
         )
-        state = agent.invoke({"messages": [{"role": "user", "content": QUESTION}]}, {"configurable": {"thread_id": "demo"}})
+        state = agent.invoke(
+            {"messages": [{"role": "user", "content": QUESTION}]}, {"configurable": {"thread_id": "demo"}}
+        )
         show(Console(width=int(os.environ.get("COLUMNS", 112))), state["messages"], said, scripted_run=not model_name)
 
 
@@ -165,7 +171,9 @@ def show(console: Console, messages: list[BaseMessage], said: dict[str, str], *,
     for name, raw in said.items():
         before, after = count(raw), count(result_of(messages, name))
         totals = [totals[0] + before, totals[1] + after]
-        table.add_row(name, detect(raw).kind, f"{before:,}", f"{after:,}", f"{1 - after / before:.1%}", f"{milliseconds(raw):.0f}")
+        table.add_row(
+            name, detect(raw).kind, f"{before:,}", f"{after:,}", f"{1 - after / before:.1%}", f"{milliseconds(raw):.0f}"
+        )
     table.add_section()
     table.add_row("total", "", f"{totals[0]:,}", f"{totals[1]:,}", f"{1 - totals[1] / totals[0]:.1%}", "", style="bold")
     console.print(table)
@@ -177,7 +185,9 @@ def show(console: Console, messages: list[BaseMessage], said: dict[str, str], *,
         back = result_of(messages, "headroom_retrieve")
         console.print('\n[bold]One removed row, called back:[/bold] headroom_retrieve(ref="…", rows="7")')
         console.print(Text(back, style="dim"))
-        console.print(f"byte for byte as the tool said it: [bold]{nth_row(said['installed_packages'], 7) in back}[/bold]")
+        console.print(
+            f"byte for byte as the tool said it: [bold]{nth_row(said['installed_packages'], 7) in back}[/bold]"
+        )
     console.print(f"\n[bold]Answer:[/bold] {messages[-1].text}")
 
 

@@ -192,7 +192,9 @@ def _quantile(costs: Vector, target: float) -> float:
 
 def curve(pages: Sequence[Sheet], ranker: Ranker) -> Curve:
     """Rank the sentences of every item, best first, and note where each gold unit comes in."""
-    costs, whole, owner = [], [], []
+    costs: list[float] = []
+    whole: list[float] = []
+    owner: list[int] = []
     for page in pages:
         if not page.gold:
             continue

@@ -58,7 +58,7 @@ def rewrites() -> Iterator[tuple[str, str, str]]:
         if r.random() > 0.12 or kind in ("prose", "foreign"):
             continue
         try:
-            transform = transform_for(kind)  # type: ignore[arg-type]
+            transform = transform_for(kind)
         except ModuleNotFoundError:
             continue
         part = Part((0, 0), kind, Text(text), estimate(text))  # type: ignore[arg-type]

@@ -218,7 +218,7 @@ def train(
             loss = 0.3 * loss + torch.stack([WEIGHTS[k] * v for k, v in late.items()]).sum()
             parts = late
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         _average(averaged, model, min(schedule.average, (step + 1) / (step + 10)))

@@ -70,7 +70,8 @@ def parse(text: str) -> list[Piece]:
     pieces: list[Piece] = []
     at, loose, n = 0, 0, len(text)
     while at < n:
-        start, piece = at, None
+        start = at
+        piece: Piece | None = None
         if text.startswith("@@ -", at) and (at == 0 or text[at - 1] == "\n"):
             piece = _hunk(text, at)
         if piece is None:

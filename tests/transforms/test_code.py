@@ -258,10 +258,7 @@ def test_the_comment_names_the_original_lines() -> None:
     source = SOURCES["go"]
     lines = source.split("\n")
     start = lines.index("func First(a int, b string) (int, error) {") + 2
-    assert (
-        f"func First(a int, b string) (int, error) {{ /* lines {start}-{start + 8} */ }}"
-        in folded(source).text
-    )
+    assert f"func First(a int, b string) (int, error) {{ /* lines {start}-{start + 8} */ }}" in folded(source).text
 
 
 def test_bodies_that_call_the_asked_function_stay() -> None:

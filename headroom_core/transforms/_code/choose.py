@@ -51,7 +51,7 @@ def _named(symbols: list[Symbol], asked: Asked) -> list[int]:
         found = [
             i
             for i, s in enumerate(symbols)
-            if s.name and len(parts := subwords(s.name)) > 1 and words.issuperset(parts)
+            if s.name and len(pieces := subwords(s.name)) > 1 and words.issuperset(pieces)
         ]
         found = found or [i for i, s in enumerate(symbols) if len(s.name) > 3 and _last(s.name) in words]
     return list(dict.fromkeys(found))

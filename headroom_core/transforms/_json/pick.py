@@ -102,7 +102,7 @@ def row_texts(rows: list[Value], columns: Columns | None) -> list[str]:
 
 def _cell_text(value: Value) -> str:
     kind = type(value)
-    if kind is str or kind is Number:
+    if isinstance(value, str):  # a number is its literal
         return value if len(value) <= _TEXT else value[:_TEXT] + value[-_TEXT // 4 :]
     if kind is list or kind is dict:
         return "\n".join(_strings(value))

@@ -290,8 +290,9 @@ def _names(siblings: dict[str, Value], rows: list[Value]) -> tuple[str | None, l
         return None, None
     for key, sibling in siblings.items():
         if type(sibling) is list and len(sibling) == width and sibling is not rows:
-            names = [item.get("name") if type(item) is dict else item for item in sibling]
-            if all(type(name) is str for name in names) and len(set(names)) == width:
+            named = [item.get("name") if type(item) is dict else item for item in sibling]
+            names = [name for name in named if type(name) is str]
+            if len(names) == len(set(names)) == width:
                 return key, names
     return None, None
 

@@ -155,7 +155,8 @@ def _worth_it(columns: Columns, rows: int) -> bool:
 def lay_out(columns: Columns, rows: list[Value], absent: str = "") -> tuple[str, list[str]]:
     """The head's columns and one line per row."""
     plain = [at for at in range(len(rows)) if at not in columns.odd]
-    heads, cells = [], []
+    heads: list[str] = []
+    cells: list[list[str]] = []
     for number, column in enumerate(columns.columns):
         values = column.values if not columns.odd else [column.values[at] for at in plain]
         texts = [absent if value is MISSING else flow(value) for value in values]
