@@ -54,7 +54,7 @@ def installed_packages() -> str:
     return json.dumps(sorted(rows, key=lambda row: str(row["name"]).lower()), indent=2)
 
 
-def search_code(pattern: str = "settimeout") -> str:
+def search_code(pattern: str = "timeout") -> str:
     """Every line of the installed packages that matches, as path:line:text, the first 400."""
     hits = []
     for file in sorted(SITE.rglob("*.py")):
@@ -134,7 +134,9 @@ def main() -> None:
     """Run the agent and show what happened."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--live", metavar="MODEL", help="a real chat model, for example openai:gpt-5-mini")
-    model_name = parser.parse_args().live
+    parser.add_argument("--svg", metavar="FILE", help="save what the terminal shows as a picture")
+    chosen = parser.parse_args()
+    model_name = chosen.live
     said: dict[str, str] = {}
 
     def recorded(name: str) -> Callable[..., str]:
@@ -155,7 +157,10 @@ def main() -> None:
         state = agent.invoke(
             {"messages": [{"role": "user", "content": QUESTION}]}, {"configurable": {"thread_id": "demo"}}
         )
-        show(Console(width=int(os.environ.get("COLUMNS", 112))), state["messages"], said, scripted_run=not model_name)
+        console = Console(width=int(os.environ.get("COLUMNS", 112)), record=bool(chosen.svg))
+        show(console, state["messages"], said, scripted_run=not model_name)
+        if chosen.svg:
+            console.save_svg(chosen.svg, title="make demo")
 
 
 def show(console: Console, messages: list[BaseMessage], said: dict[str, str], *, scripted_run: bool) -> None:
