@@ -15,7 +15,7 @@ import sysconfig
 import time
 import traceback
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from headroom_core.evals import data
@@ -254,7 +254,7 @@ def _node_trace(r: random.Random) -> str:
     return "\n".join(["TypeError: Cannot read properties of undefined (reading 'id')", *frames])
 
 
-def main(show_wrong: bool = False) -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     """Print the matrix, accuracy by source where it is not whole, calibration and time."""
     matrix: dict[str, Counter[str]] = defaultdict(Counter)
     sources: dict[tuple[str, str], list[bool]] = defaultdict(list)
@@ -266,7 +266,7 @@ def main(show_wrong: bool = False) -> None:
         matrix[kind][found.kind] += 1
         sources[kind, source].append(found.kind == kind)
         sure.append((found.confidence, found.kind == kind))
-        if show_wrong and found.kind != kind:
+        if "--wrong" in arguments and found.kind != kind:
             print(f"--- {kind} from {source} taken for {found.kind} ({found.confidence:.2f})\n{text[:600]}\n")
     for kind, row in sorted(matrix.items()):
         print(f"{kind:8s} {row[kind] / sum(row.values()):7.1%}  " + "  ".join(f"{k} {n}" for k, n in row.most_common()))
@@ -286,4 +286,4 @@ def main(show_wrong: bool = False) -> None:
 
 
 if __name__ == "__main__":
-    main("--wrong" in sys.argv)
+    main(sys.argv[1:])

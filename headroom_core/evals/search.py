@@ -12,7 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
@@ -150,7 +150,7 @@ def _inflect(r: random.Random, word: str) -> str:
     return word + r.choice(["s", "ed", "ing"])
 
 
-def main(show_wrong: bool = False) -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     """Print the share of the tokens, recall, and time."""
     sys.path.insert(0, str(data.root() / "measures"))
     import metrics  # type: ignore[import-not-found]
@@ -170,7 +170,7 @@ def main(show_wrong: bool = False) -> None:
         recall = metrics.location_recall([{"path": case.path, "line": case.line, "text": case.hit}], out)
         shares.append(exact(out) / exact(case.text))
         recalls.append(recall)
-        if show_wrong and recall < 1:
+        if "--wrong" in arguments and recall < 1:
             print(
                 f"--- {case.source} {exact(case.text)} -> {exact(out)} tokens\n{case.query}\n{case.path}:{case.line}:{case.hit}\n{out[-900:]}\n"
             )
@@ -180,4 +180,4 @@ def main(show_wrong: bool = False) -> None:
 
 
 if __name__ == "__main__":
-    main("--wrong" in sys.argv)
+    main(sys.argv[1:])

@@ -10,7 +10,7 @@ import gettext
 import random
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +70,7 @@ def rewrites() -> Iterator[tuple[str, str, str]]:
                 yield kind, text, rewrite.text
 
 
-def main() -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     """Print the error by kind, then how far estimated and real savings differ."""
     exact = counter("o200k")
     errors: dict[str, list[float]] = defaultdict(list)

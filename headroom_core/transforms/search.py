@@ -32,7 +32,7 @@ _FLOOR: Final = 0.3  # of the best score; hits below it answer something else
 class SearchOptions:
     """``share`` of the tokens to keep, within ``least`` and ``most`` tokens; ``widest`` characters of one hit."""
 
-    share: float = 0.07
+    share: float = 0.08
     least: int = 180
     most: int = 2400
     widest: int = 400
