@@ -33,7 +33,18 @@ def detect(text: str) -> Detected:
     lines = sample(text)
     if not lines:
         return Detected("prose", 0.2)
+    if _binary(lines):
+        return Detected("opaque", 0.95)
     return _json(text) or _votes(lines, text)
+
+
+def _binary(lines: list[str]) -> bool:
+    """Control characters that no text holds, more than one in fifty: bytes that were read as text."""
+    joined = "".join(lines)
+    return len(joined) > _TINY and len(_CONTROLS.findall(joined)) * 50 > len(joined)
+
+
+_CONTROLS = re.compile(r"[\x00-\x07\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 
 
 def sample(text: str) -> list[str]:

@@ -173,3 +173,9 @@ def test_the_cost_is_bounded(text: str) -> None:
     start = time.perf_counter()
     detect(text)
     assert time.perf_counter() - start < 1.0
+
+
+def test_bytes_read_as_text_are_opaque() -> None:
+    """Binary data is no prose: nothing may take words out of it."""
+    assert detect(bytes(range(256)).decode("latin-1") * 40).kind == "opaque"
+    assert detect("Ein Satz mit Umlauten: äöü, und noch einer.\n" * 30).kind == "prose"

@@ -10,6 +10,9 @@ from headroom_core.types import Context, Part, Rewrite, TokenCounter
 SHORTEST = 120
 """Tokens below which prose is left as it is: little to win, and a short text is rarely beside the point."""
 
+LONGEST = 200_000
+"""Tokens above which prose is left as it is: the model would keep the caller waiting for the better part of a minute."""
+
 
 @lru_cache(1)
 def shared() -> KompressCompressor:
@@ -29,8 +32,8 @@ class Prose:
     name = "prose"
 
     def __call__(self, part: Part, context: Context, /) -> Rewrite | None:
-        """Leave prose alone where only lossless changes are allowed, or where it is short."""
-        if context.strength == "lossless" or part.tokens < SHORTEST:
+        """Leave prose alone where only lossless changes are allowed, or where it is short or very long."""
+        if context.strength == "lossless" or not SHORTEST <= part.tokens <= LONGEST:
             return None
         compressor = _compressor(context.count)
         risk = None if context.target_ratio is not None else context.max_risk
