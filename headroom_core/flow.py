@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("headroom_core")
 _NESTING: Final = 3
 _RENEW_S: Final = 60.0
+_MARKER_TOKENS: Final = 60  # more than any closing line of a repeated text takes
 _ANY_REF: Final = "hr_" + "a" * 16
 
 
@@ -130,19 +131,34 @@ class Flow:
         return known
 
     def _shorter(self, verdict: Change | Skip, candidate: Candidate, repeats: Repeats, key: bytes) -> Change | Skip:
-        """The verdict, or a reference to an earlier output where that is shorter. ``key`` covers all that came before."""
+        """The verdict, or a reference to an earlier output where that is shorter. ``key`` covers all that came before.
+
+        A lossless form stands for its text here, as it will when the conversation comes in again.
+        """
         block, part = candidate.block, verdict.part
-        small = part.tokens < self._options.min_tokens
-        if not isinstance(block, Text) or block.protected or small or self._strength == "lossless":
+        if (
+            not isinstance(block, Text)
+            or self._strength == "lossless"
+            or verdict.by in ("marks", "policy", "protection")
+        ):
+            return verdict
+        encoded = isinstance(verdict, Change) and verdict.rewrite.left_out is None
+        text = verdict.rewrite.text if isinstance(verdict, Change) and encoded else block.text
+        tokens = verdict.tokens if isinstance(verdict, Change) and encoded else part.tokens
+        if tokens < self._options.min_tokens:
             return verdict
         known = self._recalled(key)
         if known is None:
-            rewrite = None if verdict.by == "marks" else repeats.rewrite(block.text, candidate.query)
-            known = self._repeated(part, rewrite) if rewrite else Skip(part, "repeats", "nothing like it came before")
+            rewrite = repeats.rewrite(text, candidate.query)
+            short = rewrite is not None and self._c.count(rewrite.text) + _MARKER_TOKENS <= tokens
+            known = (
+                self._repeated(part, rewrite) if rewrite and short else Skip(part, "repeats", "nothing like it came")
+            )
             self._remember(key, known)
-        repeats.add(block.text, block.tool, candidate.query, whole=isinstance(verdict, Skip))
-        shorter = isinstance(known, Change) and (isinstance(verdict, Skip) or known.tokens < verdict.tokens)
-        return replace(known, part=part) if shorter else verdict
+        whole = encoded or isinstance(verdict, Skip)
+        repeats.add(text, block.tool, candidate.query, whole=whole)
+        better = isinstance(known, Change) and (isinstance(verdict, Skip) or encoded or known.tokens < verdict.tokens)
+        return replace(known, part=part) if better else verdict
 
     def _repeated(self, part: Part, rewrite: Rewrite) -> Change | Skip:
         done = self._c.guard("repeats", lambda: self._accepted(part, rewrite, "repeats"))

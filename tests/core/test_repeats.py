@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from typing import Any
@@ -111,3 +112,23 @@ def test_repetitive_texts_are_compared_in_bounded_time() -> None:
     start = time.process_time()
     _call(_Leave(), *rows)
     assert time.process_time() - start < 3
+
+
+def test_lossless_forms_of_equal_texts_are_compared_as_they_go_out() -> None:
+    """Two equal arrays that shrink without loss: the later refers to the earlier at once, not only on a second pass."""
+    rows = json.dumps([{"id": i, "name": f"order-{i:04d}", "state": "open", "note": ""} for i in range(12)])
+    originals = Originals(MemoryBlobs(), key=b"k" * 32)
+    compressor = Compressor(originals=originals, retrievable=True, min_tokens=40, strict=True)
+    messages: list[Any] = []
+    for question in ("Which one?", "And why?"):
+        messages += [{"role": "user", "content": question}, {"role": "tool", "name": "query", "content": rows}]
+    once = compressor(messages, namespace="n")
+    assert [change.by for change in once.changes] == ["json", "repeats"]
+    again = compressor(once.messages, namespace="n")
+    assert list(again.messages) == list(once.messages)
+
+
+def test_excluded_tools_are_never_replaced_by_a_reference() -> None:
+    """What the policy keeps stays, repeated or not."""
+    outcome, _ = _call(_Leave(), _text(), _text(), exclude_tools=("read_file",))
+    assert not outcome.changes
