@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from headroom_core import kinds
 from headroom_core.evals.kinds import labelled
-from headroom_core.kind_marks import Votes
+from headroom_core.kinds.marks import Votes
 
 KINDS = ("log", "code", "config", "prose")
 _PENALTY = 1e-4
@@ -58,7 +58,7 @@ def fit(x: Floats, y: NDArray[np.int64], weight: Floats) -> Floats:
 
 
 def main() -> None:
-    """Fit, print the accuracy on held-out texts (every fourth), then write ``kind_weights.py`` fitted on all."""
+    """Fit, print the accuracy on held-out texts (every fourth), then write ``kinds/weights.py`` fitted on all."""
     rows = list(examples())
     x = np.array([f for *_, f in rows])
     y = np.array([KINDS.index(kind) for kind, *_ in rows])
@@ -77,7 +77,7 @@ def main() -> None:
         for kind, row in zip(KINDS, w, strict=True)
     )
     head = '"""Weights of the logistic model in ``kinds``: a constant, the shares, their square roots. Written by ``training.kinds``."""\n\nfrom headroom_core.types import Kind\n\n'
-    Path(kinds.__file__).with_name("kind_weights.py").write_text(
+    Path(kinds.__file__).with_name("weights.py").write_text(
         head + "# fmt: off\nWEIGHTS: dict[Kind, tuple[float, ...]] = {\n" + body + "}\n"
     )
 

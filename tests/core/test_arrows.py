@@ -13,7 +13,7 @@ CORE = ROOT / "headroom_core"
 LAYERS = [
     {"types", "errors"},
     {"settings", "cache", "tokens", "anchors", "models", "outcome", "events", "syntax"},
-    {"kinds", "kind_marks", "kind_weights", "parts", "dialects", "repeats"},
+    {"kinds", "parts", "dialects", "repeats"},
     {"ccr", "kompress", "image"},
     {"transforms"},
     {"options", "flow", "pipeline"},

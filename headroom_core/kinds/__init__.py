@@ -11,8 +11,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from headroom_core.kind_marks import ANSI, DIFF, DIFF_EXTENDED, FEATURES, HIT, HIT_PLAIN, LINE, RUN_END, TAG, Votes
-from headroom_core.kind_weights import WEIGHTS
+from headroom_core.kinds.marks import ANSI, DIFF, DIFF_EXTENDED, FEATURES, HIT, HIT_PLAIN, LINE, RUN_END, TAG, Votes
+from headroom_core.kinds.weights import WEIGHTS
 from headroom_core.types import Kind
 
 _SAMPLE_LINES = 40
@@ -307,7 +307,7 @@ def _log(lines: list[str], votes: Votes, text: str) -> Detected | None:
 
 
 def _blend(votes: Votes, text: str) -> Detected:
-    """Log, code, configuration or prose: a logistic model over the shares (``kind_weights``), fitted by ``training.kinds``."""
+    """Log, code, configuration or prose: a logistic model over the shares (``weights``), fitted by ``training.kinds``."""
     scores = {kind: sum(w * x for w, x in zip(row, features(votes), strict=True)) for kind, row in WEIGHTS.items()}
     top = max(scores.values())
     parts = {kind: math.exp(score - top) for kind, score in scores.items()}
