@@ -179,3 +179,8 @@ def test_bytes_read_as_text_are_opaque() -> None:
     """Binary data is no prose: nothing may take words out of it."""
     assert detect(bytes(range(256)).decode("latin-1") * 40).kind == "opaque"
     assert detect("Ein Satz mit Umlauten: äöü, und noch einer.\n" * 30).kind == "prose"
+
+
+def test_a_line_of_carriage_returns_is_no_line() -> None:
+    """A sampled line may be nothing but carriage returns up to where it is cut."""
+    assert detect("\r" * 300 + "0").kind

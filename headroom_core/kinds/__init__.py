@@ -64,7 +64,7 @@ def sample(text: str) -> list[str]:
             middle = (len(found) - third) // 2
             found = found[:third] + found[middle : middle + third] + found[-third:]
         lines += found[:limit]
-    return [line.rstrip("\r") for line in lines]
+    return [cut for line in lines if (cut := line.rstrip("\r"))]
 
 
 def _from_line(piece: str) -> str:
