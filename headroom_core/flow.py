@@ -183,13 +183,11 @@ class Flow:
         """Tokens of a block: text by the counter, a picture at hand by its provider's formula."""
         if isinstance(block, Text):
             return self._c.count(block.text)
-        if not isinstance(block, Image) or not isinstance(block.source, Bytes):
+        if not isinstance(block, Image):
             return 0
-        from .image.codec import size_of
-        from .tokens.profiles import image_tokens
+        from .image.plan import tokens_of
 
-        size, options = size_of(block.source.data), self._options
-        return image_tokens(*size, provider=options.provider, model=options.model, detail=block.detail) if size else 0
+        return tokens_of(block, self._options.provider, self._options.model)
 
     # ------------------------------------------------------------------ one part
     def _compress(self, part: Part, candidate: Candidate) -> Change | Skip:
@@ -283,7 +281,7 @@ class Flow:
         note = rewrite.left_out or ""
         originals.put(data, namespace=self._namespace, kind=part.kind, note=note, index=rewrite.index)
         if self._strength == "lossy":
-            originals.remember(_joined(rewrite.blocks) + _beside(rewrite.blocks), self._namespace)
+            originals.remember(rewrite.text + _beside(rewrite.blocks), self._namespace)
 
     def _cheaper(self, before: int, blocks: Sequence[Block]) -> bool:
         return sum(map(self._tokens, blocks)) <= before * (1 - self._c.count.margin) - 1
@@ -335,7 +333,3 @@ def _last_text(blocks: Sequence[Block]) -> tuple[str, tuple[Block, ...]]:
 
 def _beside(blocks: Sequence[Block]) -> str:
     return beside([block for block in blocks if isinstance(block, Image)])
-
-
-def _joined(blocks: Sequence[Block]) -> str:
-    return "\n".join(block.text for block in blocks if isinstance(block, Text))
