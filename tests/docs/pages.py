@@ -1,0 +1,104 @@
+"""The code blocks of the pages: found, run, and their printed output compared with what the page shows.
+
+A ``python`` block that is followed by a ``text`` block prints exactly that text. A block under ``<!-- not run: reason -->``
+is only compiled. ``python -m tests.docs.pages`` writes the shown outputs anew; read the difference before committing it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+KEY = "the key with which the pages are written"
+_BLOCK = re.compile(
+    r"(?P<note><!-- not run: (?P<reason>[^\n]+) -->\n+)?^```(?P<language>\w+)[^\n]*\n(?P<text>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block: where its text stands in the page, and why it is not run, if it is not."""
+
+    language: str
+    text: str
+    start: int
+    end: int
+    line: int
+    not_run: str | None
+
+
+def blocks(page: Path) -> list[Block]:
+    """All fenced blocks of a page, in order."""
+    text = page.read_text(encoding="utf-8")
+    return [
+        Block(
+            found["language"],
+            found["text"],
+            found.start("text"),
+            found.end("text"),
+            text.count("\n", 0, found.start("text")),
+            found["reason"],
+        )
+        for found in _BLOCK.finditer(text)
+    ]
+
+
+def run(page: Path, room: Mapping[str, Any] | None = None) -> Iterator[tuple[Block, str]]:
+    """Run the Python blocks of a page in one namespace; yields each ``text`` block that follows one, and what was printed."""
+    names: dict[str, Any] = {"__name__": f"page_{page.stem}", **(room or {})}
+    printed: str | None = None
+    for block in blocks(page):
+        if block.language == "text" and printed is not None:
+            yield block, printed
+        printed = None
+        if block.language != "python":
+            continue
+        code = compile("\n" * block.line + block.text, str(page), "exec")
+        if block.not_run is None:
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                exec(code, names)
+            printed = out.getvalue()
+
+
+def environment(home: Path) -> dict[str, str]:
+    """What makes references in the shown outputs the same everywhere."""
+    return {"HEADROOM_HOME": str(home), "HEADROOM_KEY": KEY, "HEADROOM_NAMESPACE": "docs"}
+
+
+def pages() -> list[Path]:
+    """The pages whose blocks run without stand-ins for a framework's objects."""
+    found = sorted((ROOT / "docs").rglob("*.md"))
+    return [page for page in found if page.parent.name not in ("langchain", "llama_index")]
+
+
+def write(page: Path, room: Mapping[str, Any] | None = None) -> None:
+    """Write the printed outputs into the page."""
+    text = page.read_text(encoding="utf-8")
+    for block, printed in reversed(list(run(page, room))):
+        text = text[: block.start] + printed + text[block.end :]
+    page.write_text(text, encoding="utf-8")
+
+
+def main(names: list[str]) -> None:
+    """Write the outputs of the named pages, or of all."""
+    from tests.docs.rooms import room
+
+    chosen = [Path(name).resolve() for name in names] or [*pages(), ROOT / "README.md"]
+    for page in chosen:
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+            os.environ.update(environment(Path(folder) / "home"))
+            write(page, room(page))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
