@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +56,16 @@ def blocks(page: Path) -> list[Block]:
 
 def run(page: Path, room: Mapping[str, Any] | None = None) -> Iterator[tuple[Block, str]]:
     """Run the Python blocks of a page in one namespace; yields each ``text`` block that follows one, and what was printed."""
-    names: dict[str, Any] = {"__name__": f"page_{page.stem}", **(room or {})}
+    module = ModuleType(f"page_{page.stem}")  # a real one: dataclasses and pickle look for their classes in it
+    sys.modules[module.__name__] = module
+    vars(module).update(room or {})
+    try:
+        yield from _run(page, vars(module))
+    finally:
+        del sys.modules[module.__name__]
+
+
+def _run(page: Path, names: dict[str, Any]) -> Iterator[tuple[Block, str]]:
     printed: str | None = None
     for block in blocks(page):
         if block.language == "text" and printed is not None:
