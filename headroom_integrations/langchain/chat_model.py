@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.exceptions import ContextOverflowError
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableBinding
@@ -24,6 +25,7 @@ from headroom_integrations.langchain.delegate import THREAD, DelegatingChatModel
 from headroom_integrations.langchain.messages import from_core, to_core
 from headroom_integrations.langchain.retrieve import HeadroomRetrieveTool, retrieve_tool
 from headroom_integrations.langchain.rounds import Round, Told, Turn, with_retrievals
+from headroom_integrations.langchain.saved import compressor_from, data_of, register
 
 _OWN_ARGUMENTS: Final = (STRUCTURED, THREAD)
 
@@ -55,7 +57,25 @@ class HeadroomChatModel(DelegatingChatModel):
     @field_validator("compressor", mode="before")
     @classmethod
     def _or_default(cls, compressor: Any) -> Any:
+        if isinstance(compressor, Mapping):
+            return compressor_from(compressor)
         return Compressor() if compressor is None else compressor
+
+    # ------------------------------------------------------------------ saved and loaded
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """``dumpd`` writes this model with its inner model, as far as both are plain data."""
+        return True
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """The compressor's arguments, where they are not the defaults."""
+        data = data_of(self.compressor)
+        return {"compressor": data} if data else {}
+
+    def to_json(self) -> SerializedConstructor | SerializedNotImplemented:
+        """What ``dumpd`` writes; "not implemented" where the compressor is more than plain data."""
+        return self.to_json_not_implemented() if data_of(self.compressor) is None else super().to_json()
 
     @classmethod
     def wrap(cls, chain: Any, **options: Any) -> Any:
@@ -277,6 +297,9 @@ class HeadroomChatModel(DelegatingChatModel):
         if tools is None:
             return self.inner.get_num_tokens_from_messages(sent, **kwargs)
         return self.inner.get_num_tokens_from_messages(sent, tools=tools, **kwargs)
+
+
+register(HeadroomChatModel)
 
 
 def _manager(function: Callable[..., Any], run_manager: Any) -> dict[str, Any]:

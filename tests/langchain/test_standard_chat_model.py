@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -17,6 +17,7 @@ from langchain_openai import ChatOpenAI
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
+from headroom_core import Compressor
 from headroom_integrations.langchain import HeadroomChatModel
 from tests.langchain.conftest import make_compressor
 from tests.servers.loopback import Loopback
@@ -94,19 +95,31 @@ class WithAnthropic(WithOpenAI):
     supports_pdf_tool_message = property(lambda self: True)
 
 
-def wrapped(client: type[BaseChatModel]) -> type[BaseChatModel]:
-    """A class that the suite can build with the client's own parameters."""
+def wrapped(client: type[BaseChatModel], make: Callable[[], Compressor] = make_compressor) -> type[BaseChatModel]:
+    """What the suite calls like a class, with the client's own parameters; what it gets is the wrapper itself."""
 
     class Wrapped(HeadroomChatModel):
-        def __init__(self, **parameters: Any) -> None:
+        def __new__(cls, **parameters: Any) -> HeadroomChatModel:  # type: ignore[misc]
             own = {
                 name: parameters.pop(name)
                 for name in HeadroomChatModel.model_fields
                 if name in parameters and name not in client.model_fields
             }
-            super().__init__(**{"inner": client(**parameters), "compressor": make_compressor(), **own})
+            return HeadroomChatModel(**{"inner": client(**parameters), "compressor": make(), **own})
 
     return Wrapped
+
+
+def plain_compressor() -> Compressor:
+    """One that plain data describes."""
+    return Compressor(target_ratio=0.4, roles=("tool", "user"), exclude_tools=("search",))
+
+
+class Offline:
+    """The unit suite asks no server, so what it dumps is the same every time."""
+
+    @pytest.fixture(autouse=True)
+    def _server(self) -> None: ...
 
 
 @pytest.mark.full
@@ -118,13 +131,19 @@ class TestOpenAI(WithOpenAI, ChatModelIntegrationTests):
     chat_model_class = property(lambda self: wrapped(ChatOpenAI))  # type: ignore[assignment]
 
 
-class TestOpenAIUnit(WithOpenAI, ChatModelUnitTests):
-    """``test_serdes`` is skipped: LangChain's ``load`` knows a fixed list of classes, none from other packages."""
-
-    chat_model_class = property(lambda self: wrapped(ChatOpenAI))  # type: ignore[assignment]
+class OpenAIUnit(Offline, WithOpenAI):
     init_from_env_params = property(  # type: ignore[assignment]
         lambda self: ({"OPENAI_API_KEY": "from-env"}, {"model": "gpt-4o"}, {"model_name": "gpt-4o"})
     )
+
+
+@pytest.mark.full
+class TestBareOpenAIUnit(OpenAIUnit, ChatModelUnitTests):
+    chat_model_class = property(lambda self: ChatOpenAI)  # type: ignore[assignment]
+
+
+class TestOpenAIUnit(OpenAIUnit, ChatModelUnitTests):
+    chat_model_class = property(lambda self: wrapped(ChatOpenAI, plain_compressor))  # type: ignore[assignment]
 
 
 @pytest.mark.full
@@ -136,13 +155,24 @@ class TestAnthropic(WithAnthropic, ChatModelIntegrationTests):
     chat_model_class = property(lambda self: wrapped(ChatAnthropic))  # type: ignore[assignment]
 
 
-@pytest.mark.filterwarnings("ignore:Unrecognized structured output method")
-class TestAnthropicUnit(WithAnthropic, ChatModelUnitTests):
-    chat_model_class = property(lambda self: wrapped(ChatAnthropic))  # type: ignore[assignment]
+class AnthropicUnit(Offline, WithAnthropic):
+    name_attribute = "model_name"
     init_from_env_params = property(  # type: ignore[assignment]
         lambda self: (
             {"ANTHROPIC_API_KEY": "from-env"},
             {"model": "claude-sonnet-4-6"},
-            {"model_name": "claude-sonnet-4-6"},
+            {self.name_attribute: "claude-sonnet-4-6"},
         )
     )
+
+
+@pytest.mark.full
+@pytest.mark.filterwarnings("ignore:Unrecognized structured output method")
+class TestBareAnthropicUnit(AnthropicUnit, ChatModelUnitTests):
+    name_attribute = "model"
+    chat_model_class = property(lambda self: ChatAnthropic)  # type: ignore[assignment]
+
+
+@pytest.mark.filterwarnings("ignore:Unrecognized structured output method")
+class TestAnthropicUnit(AnthropicUnit, ChatModelUnitTests):
+    chat_model_class = property(lambda self: wrapped(ChatAnthropic, plain_compressor))  # type: ignore[assignment]
