@@ -14,7 +14,36 @@ except ModuleNotFoundError as error:
         raise
     raise MissingExtra("torch", "torch") from error
 
+from headroom_core.visual_tokens.balanced import BalancedPrune
 from headroom_core.visual_tokens.base import TokenCompressor, identity
+from headroom_core.visual_tokens.dominant import DominantContextual
+from headroom_core.visual_tokens.hierarchical import HierarchicalPatches
+from headroom_core.visual_tokens.merge import ToMe, proportional_attention
+from headroom_core.visual_tokens.pooling import AveragePool, RandomKeep
+from headroom_core.visual_tokens.prune import AttentionPrune
+from headroom_core.visual_tokens.query import QuerySelect
+from headroom_core.visual_tokens.scales import MultiScale
+from headroom_core.visual_tokens.similarity import SimilarityMerge
+from headroom_core.visual_tokens.slices import SliceWise, choose_slices
 from headroom_core.visual_tokens.types import Compressed, Grid, VisualCompressor
 
-__all__ = ["Compressed", "Grid", "TokenCompressor", "VisualCompressor", "identity"]
+__all__ = [
+    "AttentionPrune",
+    "AveragePool",
+    "BalancedPrune",
+    "Compressed",
+    "DominantContextual",
+    "Grid",
+    "HierarchicalPatches",
+    "MultiScale",
+    "QuerySelect",
+    "RandomKeep",
+    "SimilarityMerge",
+    "SliceWise",
+    "ToMe",
+    "TokenCompressor",
+    "VisualCompressor",
+    "choose_slices",
+    "identity",
+    "proportional_attention",
+]

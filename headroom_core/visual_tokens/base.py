@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,12 @@ class TokenCompressor(nn.Module):
 
     Args:
         ratio: N / M, at least 1.
+
+    ``uses`` names the optional arguments that a module reads ("attention", "query", "grid"): a patched model collects
+    only those.
     """
+
+    uses: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, ratio: float = 4.0) -> None:
         super().__init__()
