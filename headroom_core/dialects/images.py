@@ -197,7 +197,28 @@ def _write_langchain_v1(raw: Raw, source: Source, mime: str | None, detail: str 
     return _with_detail(rest, detail)
 
 
-# --- Gemini: {"inline_data": {"mime_type", "data"}}, the same in camel case, and LangChain's {"type": "media", ...}
+# --- Gemini: {"inline_data": {"mime_type", "data"}, "media_resolution": {"level"}}, the same in camel case, and
+#     LangChain's {"type": "media", ...}
+_GEMINI_LEVELS = ("low", "medium", "high", "ultra_high")
+_LEVEL_PREFIX = "MEDIA_RESOLUTION_"
+
+
+def _level_of(raw: Raw) -> str | None:
+    """The level that a Gemini part asks for, as a detail: "low", "medium", "high" or "ultra_high"."""
+    asked = raw.get("media_resolution", raw.get("mediaResolution"))
+    name = asked.get("level") if isinstance(asked, Mapping) else asked
+    level = str(name).upper().removeprefix(_LEVEL_PREFIX).lower()
+    return level if level in _GEMINI_LEVELS else None
+
+
+def _with_level(raw: dict[str, Any], detail: str | None, *, camel: bool) -> dict[str, Any]:
+    """The part with the level that it asks for; a detail that Gemini does not know leaves it as it is."""
+    if detail not in _GEMINI_LEVELS or detail == _level_of(raw):
+        return raw
+    rest = {key: value for key, value in raw.items() if key not in ("media_resolution", "mediaResolution")}
+    return {**rest, "mediaResolution" if camel else "media_resolution": {"level": _LEVEL_PREFIX + str(detail).upper()}}
+
+
 def _inline(raw: Raw) -> tuple[str, str] | None:
     return next(
         (names for names in (("inline_data", "mime_type"), ("inlineData", "mimeType")) if names[0] in raw), None
@@ -215,7 +236,7 @@ def _fits_gemini(raw: Raw) -> bool:
 
 def _read_gemini(raw: Raw) -> Found:
     key, mime = _inline(raw) or ("", "")
-    return _at_hand(raw[key].get("data"), raw[key].get(mime), None)
+    return _at_hand(raw[key].get("data"), raw[key].get(mime), _level_of(raw))
 
 
 def _write_gemini(raw: Raw, source: Source, mime: str | None, detail: str | None) -> dict[str, Any]:
@@ -223,7 +244,8 @@ def _write_gemini(raw: Raw, source: Source, mime: str | None, detail: str | None
     if not isinstance(source, Bytes):
         return dict(raw)
     data: object = source.data if isinstance(raw[key].get("data"), bytes) else _encoded(source)
-    return {**raw, key: {**raw[key], name: mime or "image/png", "data": data}}
+    made = {**raw, key: {**raw[key], name: mime or "image/png", "data": data}}
+    return _with_level(made, detail, camel=key == "inlineData")
 
 
 def _read_media(raw: Raw) -> Found:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from headroom_core.dialects import read_messages, write_message
 from headroom_core.errors import InvalidInput, MissingExtra, ModelError, StoreError
+from headroom_core.tokens.profiles import profile_for
 from headroom_core.tokens.text import counter
-from headroom_core.types import Block, Bytes, Image, Message, Text, TokenCounter
+from headroom_core.types import Block, Bytes, Image, Message, Text, TokenCounter, Url
 
 from .decision import RouteDecision, Technique
 from .ocr import Reader, open_engine
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from headroom_core.ccr.originals import Originals
 
 _LEVEL_TYPES = ("image_url", "input_image")
+_LEVEL_PARTS = ("inline_data", "inlineData")
 _QUERY_CHARS = 2000
 
 
@@ -63,7 +65,8 @@ class ImageCompressor:
     ``use_siglip``: see :class:`Router`. ``ocr`` names an engine; ``ocr_cache`` is a folder for readings. ``align``
     sends untouched pictures on the provider's own pixel grid where that has fewer bytes and loses nothing.
     ``originals`` defaults to the store of this user account; None keeps nothing. Adding this class is asking for lossy
-    results: no marker is written, the reference stands on the result.
+    results: no marker is written, the reference stands on the result. ``fetch`` gives the bytes behind a URL, such as
+    ``headroom_core.image.fetch.fetch_image``, or raises ``OSError``; without it no URL is ever fetched.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class ImageCompressor:
         router: Router | None = None,
         reader: Reader | None = None,
         count: TokenCounter | None = None,
+        fetch: Callable[[str], bytes] | None = None,
     ) -> None:
         self.router = router or Router(use_siglip=use_siglip, siglip_model=siglip_model)
         if reader is None and ocr_cache is not None:
@@ -88,6 +92,7 @@ class ImageCompressor:
         self._originals = originals
         self._namespace = namespace
         self._count = count or counter()
+        self._fetch = fetch
         self.results: list[ImageResult] = []
         self.last_result: ImageResult | None = None
 
@@ -126,7 +131,9 @@ class ImageCompressor:
             for b, block in enumerate(message.blocks):
                 if isinstance(block, Image):
                     asked = query if query is not None else _question(read, m, b)
-                    made = self._one(block, asked, provider, model, (m, b), _has_levels(messages[m], block))
+                    made = self._one(
+                        block, asked, provider, model, (m, b), _has_levels(messages[m], block, provider, model)
+                    )
                     after[b] = made if made is not None else [block]
             changed = any(len(new) != 1 or new[0] is not old for old, new in zip(message.blocks, after, strict=True))
             out.append(write_message(message, after) if changed else messages[m])
@@ -159,12 +166,21 @@ class ImageCompressor:
         if block.protected:
             self._keep(block, block.protected, provider, model, at)
             return None
+        linked = isinstance(block.source, Url)
+        try:
+            block = self._at_hand(block)
+        except OSError as error:
+            self._keep(block, f"its url was not fetched: {error}", provider, model, at)
+            return None
         try:
             planned = self._planner.plan(block, query, count=self._count, provider=provider, model=model, levels=levels)
         except (ModelError, MissingExtra) as error:
             self._keep(block, f"a model is not at hand: {error}", provider, model, at)
             return None
-        blocks = _closed(planned) if planned.blocks is not None else self._aligned(block, provider, model)
+        if planned.blocks is not None:
+            blocks: list[Block] | None = _closed(planned)
+        else:
+            blocks = None if linked else self._aligned(block, provider, model)
         if blocks is None:
             self._note(planned, at)
             return None
@@ -175,6 +191,12 @@ class ImageCompressor:
             return None
         self._note(planned, at, ref, _bytes_of([block]) - _bytes_of(blocks))
         return blocks
+
+    def _at_hand(self, block: Image) -> Image:
+        """The block with the bytes behind its URL, where the caller allows that; else the block itself."""
+        if self._fetch is None or not isinstance(block.source, Url):
+            return block
+        return replace(block, source=Bytes(self._fetch(block.source.url)), mime=None)
 
     def _aligned(self, block: Image, provider: str, model: str | None) -> list[Block] | None:
         made = aligned(block, provider, model) if self._align else None
@@ -257,15 +279,19 @@ def _beside(blocks: Sequence[Block], b: int) -> str | None:
     return "\n".join(texts) or None
 
 
-def _has_levels(raw: Mapping[str, Any], block: Image) -> bool:
-    """Can this block's dialect ask for a detail level?"""
+def _has_levels(raw: Mapping[str, Any], block: Image, provider: str, model: str | None) -> bool:
+    """Can this block's dialect ask for a detail level? A Gemini part only where Gemini counts it."""
     node: Any = raw.get("content", raw.get("parts", raw.get("output"))) if isinstance(raw, Mapping) else None
     for step in block.path:
         try:
             node = node[step]
         except (KeyError, IndexError, TypeError):
             return False
-    return isinstance(node, Mapping) and node.get("type") in _LEVEL_TYPES
+    if not isinstance(node, Mapping):
+        return False
+    if any(key in node for key in _LEVEL_PARTS):
+        return profile_for(provider, model).provider == "google"
+    return node.get("type") in _LEVEL_TYPES
 
 
 def _bytes_of(blocks: Sequence[Block]) -> int:

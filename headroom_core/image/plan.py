@@ -108,7 +108,7 @@ class Planner:
         """``levels`` says whether the block's dialect can ask for a detail level."""
         profile = profile_for(provider, model)
         if not isinstance(block.source, Bytes):
-            return _left("the picture is not at hand (a url or file id, never fetched)", 0)
+            return _left("the picture is not at hand (a url that may not be fetched, or a file id)", 0)
         picture = decode(block.source.data, block.mime)
         if isinstance(picture, Unusable):
             return _left(picture.reason, tokens_of(block, provider, model))

@@ -158,7 +158,10 @@ class AnthropicPatches:
 
 @dataclass(frozen=True, slots=True)
 class GeminiTiles:
-    """258 up to 384²; above, 258 for each tile of ⌊short/1.5⌋ px (within 256–768). ``levels`` are flat budgets."""
+    """258 up to 384²; above, 258 for each tile of ⌊short/1.5⌋ px (within 256–768). ``levels`` are flat budgets.
+
+    Up to Gemini 2.5 a level is asked for by the whole request, never by one block, so ``details`` is empty.
+    """
 
     per: int = 258
     levels: tuple[tuple[str, int], ...] = (("low", 64), ("medium", 256))
@@ -166,7 +169,7 @@ class GeminiTiles:
     @property
     def details(self) -> tuple[str, ...]:
         """The levels that a block may ask for, cheapest first."""
-        return tuple(name for name, _ in self.levels)
+        return ()
 
     def seen(self, width: int, height: int, detail: str | None = None, /) -> Size:
         """Width and height that the model sees."""

@@ -92,10 +92,10 @@ def test_a_floor_is_a_share() -> None:
         ("openai", "gpt-5-nano", 216, None),
         ("anthropic", "claude-sonnet-4-5", 209, None),
         ("google", "gemini-3-pro", 280, "low"),
-        ("google", "gemini-2.5-pro", 64, "low"),
+        ("google", "gemini-2.5-pro", 258, None),
     ],
 )
 def test_the_cheapest_gist(provider: str, model: str, tokens: int, detail: str | None) -> None:
-    """The low level or a resize to 512 px, whichever the provider bills less."""
+    """The low level where a block can ask for it, or a resize to 512 px (384 where that is the flat price)."""
     plan = lowest((1920, 1080), profile_for(provider, model))
     assert (plan.tokens, plan.detail) == (tokens, detail)

@@ -104,6 +104,47 @@ def test_a_preserved_message_is_the_same_object(technique: Technique, form: str)
     assert _compressor(technique).compress(messages)[0] is messages[0]
 
 
+@pytest.mark.parametrize(("form", "key"), [("gemini", "media_resolution"), ("gemini-camel", "mediaResolution")])
+def test_low_detail_of_gemini_is_a_media_resolution(form: str, key: str) -> None:
+    """Gemini 3 bills by the level of the part: the part asks for the low one and reads back as such."""
+    made = _compressor(F, 0.99)
+    question = _user(FORMS[form], text="What is this?")
+    out = made.compress(question, provider="google", model="gemini-3-pro")
+    part = out[0]["content"][1]
+    assert part[key] == {"level": "MEDIA_RESOLUTION_LOW"}
+    assert (made.results[0].original_tokens, made.results[0].compressed_tokens) == (1120, 280)
+    assert made.compress(out, provider="google", model="gemini-3-pro")[0] is out[0]
+    older = _compressor(F, 0.99).compress(question, provider="google", model="gemini-2.5-pro")[0]["content"][1]
+    assert key not in older
+    assert max(Image.open(io.BytesIO(_payload(older))).size) == 384
+    elsewhere = _compressor(F, 0.99).compress(question, provider="openai")[0]["content"][1]
+    assert key not in elsewhere
+
+
+def test_a_url_is_fetched_only_where_the_caller_allows_it() -> None:
+    """With a fetcher the picture behind a URL is routed like any other; what is left alone keeps its URL."""
+    asked: list[str] = []
+
+    def fetch(url: str) -> bytes:
+        asked.append(url)
+        if url.endswith("away.png"):
+            raise OSError("no route")
+        return PNG
+
+    good = {"type": "image_url", "image_url": {"url": "https://example.org/receipt.png", "detail": "high"}}
+    away = {"type": "image_url", "image_url": {"url": "https://example.org/away.png"}}
+    made = _compressor(fetch=fetch)
+    out = made.compress(_user(good, away))
+    assert "18.40" in out[0]["content"][1]["text"]
+    assert out[0]["content"][2] is away
+    assert "no route" in made.results[1].reason
+    assert asked == ["https://example.org/receipt.png", "https://example.org/away.png"]
+    messages = _user(good)
+    assert _compressor(P, fetch=fetch).compress(messages)[0] is messages[0]
+    assert _compressor().compress(messages)[0] is messages[0]
+    assert len(asked) == 3
+
+
 def test_low_detail_is_asked_for_where_the_dialect_can() -> None:
     """FULL_LOW on OpenAI: detail low at 85 tokens; on Claude: a resize, cheaper than it was."""
     made = _compressor(F, 0.99)
