@@ -13,7 +13,7 @@ from headroom_core.errors import InvalidInput
 from headroom_core.visual_tokens.base import TokenCompressor, check, identity, merged, top, unit
 from headroom_core.visual_tokens.types import Compressed, Grid
 
-_SEARCH_ROUNDS = 4  # the search only needs to know about how many lead
+_SEARCH_ROUNDS = 6  # what is undecided after these leads itself: the walk of the fixed ratio is that much coarser
 
 
 class SimilarityMerge(TokenCompressor):
@@ -69,7 +69,7 @@ class SimilarityMerge(TokenCompressor):
             middle = (low + high) / 2
             few = leaders(alike >= middle, min(self.rounds, _SEARCH_ROUNDS)).sum(dim=1).view(-1, 1, 1) <= kept
             low, high = torch.where(few, middle, low), torch.where(few, high, middle)
-        leads = leaders(alike >= low, self.rounds)
+        leads = leaders(alike >= low, min(self.rounds, _SEARCH_ROUNDS))
         closest = alike.masked_fill(~leads.unsqueeze(1), -2.0).max(dim=2).values
         leads = torch.zeros_like(leads).scatter(1, top(leads * 4.0 - closest, kept), True)
         return _gather(tokens, alike, leads, kept, grid, None)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from headroom_core.errors import InvalidInput
-from headroom_core.visual_tokens.base import check, grid_of, identity, importance
+from headroom_core.visual_tokens.base import check, grid_of, identity, importance, take
 from headroom_core.visual_tokens.types import Compressed, Grid, VisualCompressor
 
 
@@ -157,12 +157,11 @@ def _padding_last(result: Compressed) -> Compressed:
     assignment = result.assignment
     if assignment is not None:
         assignment = torch.where(assignment < 0, -1, number.gather(1, assignment.clamp(min=0)))
-    wide = lambda values: values.gather(1, order.unsqueeze(-1).expand(-1, -1, values.shape[-1]))  # noqa: E731
     return replace(
         result,
-        tokens=wide(result.tokens),
+        tokens=take(result.tokens, order),
         sizes=result.sizes.gather(1, order),
-        positions=wide(result.positions),
+        positions=take(result.positions, order),
         keep_index=None if result.keep_index is None else result.keep_index.gather(1, order),
         assignment=assignment,
     ).trim()
