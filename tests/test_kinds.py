@@ -182,3 +182,10 @@ def test_bytes_read_as_text_are_opaque() -> None:
 def test_a_line_of_carriage_returns_is_no_line() -> None:
     """A sampled line may be nothing but carriage returns up to where it is cut."""
     assert detect("\r" * 300 + "0").kind
+
+
+def test_a_diff_whose_last_line_closes_a_bracket_is_a_diff() -> None:
+    """Brackets in the first and last lines of a diff make no JSON."""
+    added = "".join(f'+row_{i} = table["key"][{i}]: "value"\n' for i in range(60))
+    text = f"diff --git a/x.py b/x.py\nnew file mode 100644\n--- /dev/null\n+++ b/x.py\n@@ -0,0 +1,61 @@\n+[\n{added}+]"
+    assert detect(text).kind == "diff"

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from headroom_core.kinds.marks import ANSI, DIFF, DIFF_EXTENDED, FEATURES, HIT, HIT_PLAIN, LINE, RUN_END, TAG, Votes
 from headroom_core.kinds.weights import WEIGHTS
@@ -58,13 +60,18 @@ def sample(text: str) -> list[str]:
         limit = _SAMPLE_LINES
     lines: list[str] = []
     for piece in pieces:
-        found = [line[:LINE] for line in piece.split("\n") if line and not line.isspace()]
-        if len(found) > limit and len(pieces) == 1:
+        found = list(islice(_filled(piece), limit if len(pieces) > 1 else None))
+        if len(found) > limit:
             third = limit // 3
             middle = (len(found) - third) // 2
             found = found[:third] + found[middle : middle + third] + found[-third:]
         lines += found[:limit]
     return [cut for line in lines if (cut := line.rstrip("\r"))]
+
+
+def _filled(piece: str) -> Iterator[str]:
+    """Lines that are not blank, cut to ``LINE`` characters."""
+    return (line[:LINE] for line in piece.split("\n") if line and not line.isspace())
 
 
 def _from_line(piece: str) -> str:
@@ -100,6 +107,8 @@ def _json_after_text(text: str) -> Detected | None:
     if tail[-1:] not in ("}", "]"):
         return None
     head = text[:1000]
+    if any(DIFF.match(line) for line in head.split("\n")):
+        return None  # a diff whose last line closes something
     for match in re.finditer(r"(?:^|\n)[^\n]{0,200}?(?=[{\[])", head):
         at = match.end()
         if _JSON_START.match(text[at : at + 2000]) and len(text) - at > 4 * at:

@@ -22,7 +22,7 @@ _ENDING = re.compile(r"\.\w{1,12}$")
 _NUMBER_MARK = re.compile(r"[:-]\d+[:\s-]")
 _DIAGNOSTIC = re.compile(r"[^:]{1,160}(?::\d+){1,2}:\s{0,2}(?:fatal )?(?:error|warning|note|info|remark)\b", re.I)
 DIFF = re.compile(
-    r"diff --(?:git|cc|combined) |--- (?:a/|/dev/null|\S+\t)|\+\+\+ (?:b/|/dev/null|\S+\t)|@@+ -\d|Index: \S|\d+(?:,\d+)?[acd]\d+(?:,\d+)?$"
+    r"diff --(?:git|cc|combined) |--- (?:a/|/dev/null|\S+\t)|\+\+\+ (?:b/|/dev/null|\S+\t)|@@+ [-+]\d|Index: \S|\d+(?:,\d+)?[acd]\d+(?:,\d+)?$"
 )
 RUN_END = re.compile(
     r"Ran \d+ tests? in [\d.]+s|(?:=+ )?(?:\d+ (?:passed|failed|errors?|skipped|warnings?|deselected)[, ]+)*\d+ (?:passed|failed|errors?)\b.{0,60} in [\d.]+s"

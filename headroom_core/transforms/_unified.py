@@ -45,14 +45,19 @@ class Header:
 
 @dataclass(slots=True)
 class Hunk:
-    """``width`` is the number of marker columns (1, or the number of parents); ``body`` follows the ``@@`` line."""
+    """``width`` is the number of marker columns (1, or the number of parents); the body begins at ``at``."""
 
     text: str
+    at: int
     old: int
     new: int
     heading: str
     width: int
-    body: str
+
+    @property
+    def body(self) -> str:
+        """What follows the ``@@`` line."""
+        return self.text[self.at :]
 
 
 @dataclass(slots=True)
@@ -132,15 +137,15 @@ def _hunk(text: str, start: int) -> Hunk | None:
     old_start, old, new_start, new, heading = match.groups()
     begin = match.end()
     end = _body_end(text, begin)
-    body = text[begin:end]
-    notes = body.count("\\") and body.count("\n\\") + body.startswith("\\")
-    lines = body.count("\n") + (end == len(text) and body[-1:] not in ("", "\n")) - notes
-    plus = body.count("\n+") + (body[:1] == "+")
-    minus = body.count("\n-") + (body[:1] == "-")
+    feed = begin - 1  # the line feed of the @@ line, so that the first line of the body is counted like the others
+    lines = text.count("\n", begin, end) + (end > begin and end == len(text) and text[-1] != "\n")
+    lines -= text.count("\n\\", feed, end)
+    olds = lines - text.count("\n+", feed, end)
+    news = lines - text.count("\n-", feed, end)
     wanted = (int(old) if old is not None else 1, int(new) if new is not None else 1)
-    if (lines - plus, lines - minus) != wanted:
-        body = _counted(body, *wanted)
-    return Hunk(text[start:begin] + body, int(old_start), int(new_start), heading.rstrip("\r"), 1, body)
+    if olds >= wanted[0] and news >= wanted[1] and (olds, news) != wanted:
+        end = _counted(text, begin, end, *wanted)
+    return Hunk(text[start:end], begin - start, int(old_start), int(new_start), heading.rstrip("\r"), 1)
 
 
 def _body_end(text: str, begin: int) -> int:
@@ -151,17 +156,14 @@ def _body_end(text: str, begin: int) -> int:
     return end.end() if end else len(text)
 
 
-def _counted(body: str, old: int, new: int) -> str:
-    """As many lines of ``body`` as a hunk with these counts has."""
-    at, n = 0, len(body)
-    while at < n and (old > 0 or new > 0):
-        mark = body[at]
+def _counted(text: str, at: int, end: int, old: int, new: int) -> int:
+    """Behind as many lines from ``at`` on as a hunk with these counts has."""
+    while at < end and (old > 0 or new > 0):
+        mark = text[at]
         old -= mark not in "+\\"
         new -= mark not in "-\\"
-        at = _line_end(body, at)
-    if body.startswith("\\", at):
-        at = _line_end(body, at)
-    return body[:at]
+        at = _line_end(text, at)
+    return _line_end(text, at) if at < end and text.startswith("\\", at) else at
 
 
 def _combined(text: str, start: int) -> Hunk | None:
@@ -174,8 +176,7 @@ def _combined(text: str, start: int) -> Hunk | None:
     while at < end and (text.startswith("\\ ", at) or marks.issuperset(text[at : at + width].rstrip("\n"))):
         at = _line_end(text, at)
     first = int(olds[0][1:].split(",")[0])
-    body = text[match.end() : at]
-    return Hunk(text[start:at], first, int(match.group(3)), match.group(5).rstrip("\r"), width, body)
+    return Hunk(text[start:at], match.end() - start, first, int(match.group(3)), match.group(5).rstrip("\r"), width)
 
 
 def path_of(header: list[str]) -> str:

@@ -13,7 +13,10 @@ from headroom_core.transforms import _asked
 from headroom_core.transforms._unified import Binary, Header, Hunk, Piece, bare_name, clean_name, parse, path_of
 from headroom_core.types import Context, Part, Rewrite
 
-_CONTEXT_LINES = 1
+_FEW = 3  # lines that need their neighbours to be understood; a longer block speaks for itself
+_HEADING_CHARS = 60
+_DECLARED = re.compile(r"(?<=[\w>\]])\(|\s?[{=]|:(?= |$)")  # where the name of a declaration ends
+_TELLING = re.compile(r"\b(?!(?:end|else|fi|done|pass|try|begin|do|then)\b)\w")  # a line without it closes something
 _TIGHT = 0.5  # a target share below this leaves no room for context
 _CHANGED = re.compile(r"\n[+\-][^\n]*(?:\n[+\-\\][^\n]*)*")
 _LINE = re.compile(r"\n[^\n]*")
@@ -123,7 +126,7 @@ class _Gone:
 def _trim(text: str, context: Context) -> tuple[str, _Gone]:
     pieces = parse(text)
     named = _named(text, pieces, context.query)
-    margin = 0 if context.target_ratio is not None and context.target_ratio < _TIGHT else _CONTEXT_LINES
+    margin = 0 if context.target_ratio is not None and context.target_ratio < _TIGHT else 1
     out: list[str] = []
     gone = _Gone()
     i = 0
@@ -157,9 +160,11 @@ def _file(
     why = noise(path)
     if not why or not hunks or _asks_for(query, path):
         out.append("\n".join(_head(lines, path)) + "\n")
+        whole = len(hunks) == 1 and not (hunks[0].old and hunks[0].new)  # came or went, as its header says
         heading = ""
         for hunk in hunks:
-            gone.context += _hunk(hunk, margin, named, out, "" if hunk.heading == heading else hunk.heading)
+            tail = None if whole else "" if hunk.heading == heading else hunk.heading
+            gone.context += _hunk(hunk, margin, named, out, tail)
             heading = hunk.heading
         return
     changed = [line for hunk in hunks for line in hunk.body.split("\n") if line[:1] in ("+", "-")]
@@ -202,50 +207,65 @@ def _head(lines: list[str], path: str) -> list[str]:
     return [f"+++ {new or 'b/' + path}{note}"]
 
 
-def _hunk(hunk: Hunk, margin: int, named: re.Pattern[str] | None, out: list[str], heading: str) -> int:
-    """Append the hunk's changed lines with ``margin`` lines around each group; the number of context lines left out."""
-    body = "\n" + hunk.body.removesuffix("\n") if hunk.body else ""
-    spans = _spans(body, hunk.width, margin, named)
-    mark = "@" * (hunk.width + 1)
-    old, new, at, left, tail = hunk.old, hunk.new, 0, 0, heading
-    for start, end in spans:
-        skipped = body.count("\n", at, start)
-        shown = body[start:end]
-        left += skipped
-        old, new, at = old + skipped, new + skipped, end
-        out.append(f"{mark} -{old} +{new} {mark}{tail}{shown}\n")
+def _hunk(hunk: Hunk, margin: int, named: re.Pattern[str] | None, out: list[str], heading: str | None) -> int:
+    """Append the hunk's changed lines and the context that they need; the number of context lines left out.
+
+    Each stretch says where it begins in the new file, and the first one in which declaration; with None for the heading
+    nothing is said.
+    """
+    text = hunk.text
+    feed, stop = hunk.at - 1, len(text) - text.endswith("\n")
+    mark, tail = "@" * (hunk.width + 1), _short(heading or "")
+    line, left, at, counted = hunk.new, 0, feed, feed
+    for start, end in _spans(text, feed, stop, hunk.width, margin, named):
+        if counted < at:
+            line += text.count("\n", counted, at) - text.count("\n-", counted, at) - text.count("\n\\", counted, at)
+        skipped = text.count("\n", at, start)
+        left, line, counted, at = left + skipped, line + skipped, start, end
+        out.append(f"{text[start + 1 : end]}\n" if heading is None else f"{mark} +{line} {mark}{tail}{text[start:end]}\n")
         tail = ""
-        lines = body.count("\n", start, end) - shown.count("\n\\")
-        old += lines - shown.count("\n+")
-        new += lines - shown.count("\n-")
-    return left + body.count("\n", at)
+    return left + text.count("\n", at, stop)
 
 
-def _spans(body: str, width: int, margin: int, named: re.Pattern[str] | None) -> list[tuple[int, int]]:
-    """Stretches of a hunk's body that stay: changed lines, ``margin`` lines around them, and lines that the query names.
+def _short(heading: str) -> str:
+    """The declaration that a hunk stands in, up to its parameters."""
+    end = _DECLARED.search(heading)
+    return (heading[: end.start()] if end else heading)[:_HEADING_CHARS].rstrip()
 
-    Each line of ``body`` begins with its line feed. Stretches that one line would part are joined over it.
+
+def _spans(
+    text: str, feed: int, stop: int, width: int, margin: int, named: re.Pattern[str] | None
+) -> list[tuple[int, int]]:
+    """Stretches of a hunk that stay: changed lines, lines that the query names, and around few of these their neighbours.
+
+    The lines stand between ``feed`` and ``stop``; each begins with its line feed. Stretches that one line would part are
+    joined over it.
     """
     changed = _CHANGED if width == 1 else re.compile(rf"\n(?! {{{width}}}|\\|\r?(?:\n|\Z))[^\n]*(?:\n\\[^\n]*)*")
-    found = [(match.start(), match.end()) for match in changed.finditer(body)]
+    found = [match.span() for match in changed.finditer(text, feed, stop)]
     if named is not None:
-        lines = ((m.start(), m.end()) for m in _LINE.finditer(body) if named.search(body, m.start(), m.end()))
+        lines = (m.span() for m in _LINE.finditer(text, feed, stop) if named.search(text, m.start() + 1, m.end()))
         found = sorted({*found, *lines})
     spans: list[tuple[int, int]] = []
     for start, end in found:
-        for _ in range(margin):
-            before = body.rfind("\n", 0, start)
-            if before >= 0 and body[before:start].strip():
+        if margin and _needs_neighbours(text, start, end):
+            before = text.rfind("\n", feed, start)
+            if before >= 0 and _TELLING.search(text, before, start):
                 start = before
-            after = body.find("\n", end + 1)
-            after = after if after >= 0 else len(body)
-            if body[end:after].strip():
+            after = text.find("\n", end + 1, stop)
+            after = after if after >= 0 else stop
+            if _TELLING.search(text, end, after):
                 end = after
-        if spans and body.count("\n", spans[-1][1], start) <= 1:
+        if spans and text.count("\n", spans[-1][1], start) <= 1:
             spans[-1] = (spans[-1][0], max(spans[-1][1], end))
         else:
             spans.append((start, end))
     return spans
+
+
+def _needs_neighbours(text: str, start: int, end: int) -> bool:
+    """Few lines that only came or only went: what they replace, or their number, does not explain them."""
+    return text.count("\n", start, end) <= _FEW and (text.find("\n-", start, end) < 0 or text.find("\n+", start, end) < 0)
 
 
 def _named(text: str, pieces: list[Piece], query: str | None) -> re.Pattern[str] | None:

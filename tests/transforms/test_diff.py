@@ -151,18 +151,23 @@ def test_context_that_the_query_names_stays() -> None:
 
 
 def test_hunks_say_where_their_first_kept_line_stands() -> None:
-    """Line numbers point at the kept lines, not at the hunk that git printed; the enclosing function is named."""
-    assert (
-        "@@ -13 +13 @@ def render(request):\n     third = 3\n-    fourth = 4\n+    fourth = 5\n     fifth = 5"
-        in trimmed(DIFF)
-    )
+    """The line number in the new file is that of the first kept line; the enclosing function is named."""
+    assert "@@ +14 @@ def render\n-    fourth = 4\n+    fourth = 5\n" in trimmed(DIFF)
+
+
+def test_a_few_lines_that_only_came_keep_their_neighbours() -> None:
+    """What stands around a small insertion stays; a replacement and a long block explain themselves."""
+    added = DIFF.replace("-    fourth = 4\n", "").replace("-10,9 +10,9", "-10,8 +10,9")
+    assert "@@ +13 @@ def render\n     third = 3\n+    fourth = 5\n     fifth = 5\n" in trimmed(added)
+    long = added.replace("+    fourth = 5\n", "+    fourth = 5\n" * 4).replace("+10,9", "+10,12")
+    assert "third" not in trimmed(long)
 
 
 def test_left_out_counts_context_lines() -> None:
     """The readable line counts what is gone."""
     result = rewrite(DIFF)
     assert result is not None
-    assert result.left_out == "6 context lines"
+    assert result.left_out == "8 context lines"
 
 
 LOCK = """diff --git a/web/package-lock.json b/web/package-lock.json

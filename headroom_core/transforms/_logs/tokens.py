@@ -24,6 +24,7 @@ WIDTH = 240  # bytes of a line that are read
 _WORD, _SIGNS = 24, 4  # bytes of a word that count
 _R = 0x9E3779B97F4A7C15
 _CHUNK = 1 << 18
+_ALL = (1 << 64) - 1
 
 
 def _classes() -> NDArray[np.uint8]:
@@ -67,18 +68,28 @@ def _sums(values: U64, begin: I64, stop: I64) -> U64:
     return np.asarray((run[stop] - run[begin]) * down[begin])
 
 
+@lru_cache(maxsize=1)
+def _byte_list() -> list[int]:
+    values: list[int] = _BYTE.tolist()
+    return values
+
+
 def word_hash(word: str) -> int:
     """The hash that a word of one kind of characters has in ``Words.hash``; for digits: of any number but 0 and 1."""
     data = word.encode()
     if data.isdigit() and data not in (b"0", b"1"):
         return int(_NUMBER)
     keep = _WORD if CLASS[data[0]] != SIGN else _SIGNS
-    return sum(int(_BYTE[b]) * pow(_R, i, 1 << 64) for i, b in enumerate(data[:keep])) % (1 << 64)
+    total, power = 0, 1
+    for byte in data[:keep]:
+        total += _byte_list()[byte] * power
+        power = power * _R & _ALL
+    return total & _ALL
 
 
 def bigram_hash(first: str, second: str) -> int:
     """The hash of two neighbouring words, as ``Words.bigrams`` gives it."""
-    return (word_hash(first) * int(_BIGRAM) + word_hash(second)) % (1 << 64)
+    return (word_hash(first) * int(_BIGRAM) + word_hash(second)) & _ALL
 
 
 @dataclass(frozen=True, slots=True)
