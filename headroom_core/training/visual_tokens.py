@@ -1,0 +1,85 @@
+"""Train the visual-token modules: first the small uncompressed model, then every learned compressor from it.
+
+    python -m headroom_core.training.visual_tokens [--out FOLDER] [--only perceiver,ocr_conv] [--images FOLDER] [--seed 1]
+
+Seeded and resumable: a second start goes on where the first stopped. Without ``--images`` the compressors are distilled on
+the benchmark's own training scenes; with it, on crops of your pictures, and no labels are needed. Fonts: fonts-dejavu,
+fonts-liberation, fonts-freefont-ttf, fonts-lato, fonts-open-sans, fonts-roboto-unhinted. Weights: ``FOLDER/*.safetensors``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from headroom_core.errors import InvalidInput
+from headroom_core.evals.visual_task_model import WIDTH, Answerer
+from headroom_core.visual_tokens.learned import LEARNED, make
+from headroom_core.visual_tokens.learned.weights import FOLDER, read_into, write_from
+
+from .visual_distil import Pool, distil, head_reader, picture_pool, scene_pool
+from .visual_teacher import Stage, train
+
+RATIOS = (4.0, 9.0, 16.0)
+_STAGES = (Stage(500, 12, crowded=True), Stage(700, 16, crowded=False))
+_POOL_SEED = 1000
+
+
+def teacher(out: Path, work: Path, seed: int, workers: int) -> Answerer:
+    """The uncompressed model: read from ``out``, or trained in two stages."""
+    weights, model = out / "teacher.safetensors", Answerer()
+    if not weights.exists():
+        for stage in _STAGES:
+            model = train(work / "teacher.pt", stage, seed=seed, workers=workers)
+        write_from(model, weights)
+    read_into(model, weights)
+    return model.eval().requires_grad_(False)
+
+
+def modules(out: Path, work: Path, pool: Pool, names: Sequence[str], *, seed: int, steps: int) -> None:
+    """Distil the named modules; one with weights in ``out`` is left alone."""
+    for name in names:
+        if (out / f"{name}.safetensors").exists():
+            continue
+        print(name, flush=True)
+        ratios = (16.0,) if name == "ocr_conv" else RATIOS
+        module = make(name, WIDTH, ratio=16.0)
+        checkpoint = work / f"{name}.checkpoint"
+        distil(module, pool, head_reader(pool.teacher), ratios=ratios, steps=steps, seed=seed, checkpoint=checkpoint)
+        write_from(module, out / f"{name}.safetensors")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m headroom_core.training.visual_tokens", description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, default=FOLDER, help="where the weights go")
+    parser.add_argument("--work", type=Path, default=Path("visual_tokens_work"), help="where checkpoints go")
+    parser.add_argument("--only", default=",".join(LEARNED), help="comma-separated modules; empty: the teacher alone")
+    parser.add_argument("--images", type=Path, help="distil on crops of these pictures")
+    parser.add_argument("--pool", type=int, default=5000, help="pictures to distil on")
+    parser.add_argument("--steps", type=int, default=1200, help="steps of distillation for each module")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw scenes")
+    parser.add_argument("--threads", type=int, default=1)
+    chosen = parser.parse_args(arguments)
+    names = [name for name in chosen.only.split(",") if name]
+    if unknown := [name for name in names if name not in LEARNED]:
+        raise InvalidInput(f"--only {','.join(unknown)}; there are {', '.join(LEARNED)}.")
+    torch.set_num_threads(chosen.threads)
+    chosen.work.mkdir(parents=True, exist_ok=True)
+    model = teacher(chosen.out, chosen.work, chosen.seed, chosen.workers)
+    if names:
+        seed = _POOL_SEED + chosen.seed
+        if chosen.images:
+            pool = picture_pool(model, chosen.images, seed=seed, count=chosen.pool)
+        else:
+            pool = scene_pool(model, seed=seed, count=chosen.pool)
+        modules(chosen.out, chosen.work, pool, names, seed=chosen.seed, steps=chosen.steps)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

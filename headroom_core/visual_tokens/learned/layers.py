@@ -1,0 +1,113 @@
+"""Layers that the learned compressors share: attention, its feed-forward, windows, places on a grid."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Attention(nn.Module):
+    """Multi-head attention; ``forward`` takes queries (B, Q, D) and keys = values (B, K, D)."""
+
+    def __init__(self, width: int, heads: int = 2) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.keys = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def split(self, rows: Tensor) -> Tensor:
+        """(B, R, D) to (B, heads, R, D / heads)."""
+        return rows.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def forward(self, queries: Tensor, source: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Attended rows (B, Q, D); ``bias`` is added to the logits and broadcasts to (B, heads, Q, K)."""
+        keys, values = self.keys(source).chunk(2, dim=-1)
+        mixed = functional.scaled_dot_product_attention(
+            self.split(self.query(queries)), self.split(keys), self.split(values), attn_mask=bias
+        )
+        return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+
+    def weights(self, queries: Tensor, source: Tensor) -> Tensor:
+        """The mean over heads of the attention of ``queries`` (B, Q, D) to ``source``: (B, Q, K)."""
+        keys = self.split(self.keys(source).chunk(2, dim=-1)[0])
+        logits = self.split(self.query(queries)) @ keys.transpose(2, 3) / math.sqrt(keys.shape[-1])
+        return logits.softmax(dim=-1).mean(dim=1)
+
+
+class CrossBlock(nn.Module):
+    """Pre-norm: rows read a source, then a feed-forward. ``latents_too``: the rows are among what they read (Perceiver)."""
+
+    def __init__(self, width: int, heads: int, *, latents_too: bool = False) -> None:
+        super().__init__()
+        self.latents_too = latents_too
+        self.rows_norm, self.source_norm, self.between = (nn.LayerNorm(width) for _ in range(3))
+        self.attend = Attention(width, heads)
+        self.mlp = mlp(width)
+
+    def forward(self, rows: Tensor, source: Tensor, bias: Tensor | None = None) -> Tensor:
+        """(B, M, D) rows after reading (B, N, D); ``bias`` (B, 1, 1, N) as in ``Attention``."""
+        asking, read = self.rows_norm(rows), self.source_norm(source)
+        if self.latents_too:
+            read = torch.cat([read, asking], dim=1)
+            bias = None if bias is None else functional.pad(bias, (0, asking.shape[1]))
+        rows = rows + self.attend(asking, read, bias)
+        return rows + self.mlp(self.between(rows))  # type: ignore[no-any-return]
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block over all tokens (``window=None``), or over square windows shifted by ``shift``."""
+
+    def __init__(self, width: int, window: int | None = None, shift: int = 0, heads: int = 2) -> None:
+        super().__init__()
+        self.window, self.shift = window, shift
+        self.before = nn.LayerNorm(width)
+        self.attend = Attention(width, heads)
+        self.between = nn.LayerNorm(width)
+        self.mlp = mlp(width)
+
+    def forward(self, rows: Tensor, grid: tuple[int, int] | None = None) -> Tensor:
+        """(B, N, D) to (B, N, D); ``grid`` (H, W), both multiples of the window, is needed with windows."""
+        normed = self.before(rows)
+        if self.window is None or grid is None:
+            rows = rows + self.attend(normed, normed)
+        else:
+            rows = rows + self._windowed(normed, self.window, grid)
+        return rows + self.mlp(self.between(rows))  # type: ignore[no-any-return]
+
+    def _windowed(self, rows: Tensor, window: int, grid: tuple[int, int]) -> Tensor:
+        batch, count, width = rows.shape
+        high, wide = grid[0] // window, grid[1] // window
+        lattice = rows.view(batch, *grid, width)
+        if self.shift:
+            lattice = lattice.roll((-self.shift, -self.shift), (1, 2))
+        windows = lattice.reshape(batch, high, window, wide, window, width).transpose(2, 3).reshape(-1, window**2, width)
+        mixed = self.attend(windows, windows)
+        lattice = mixed.view(batch, high, wide, window, window, width).transpose(2, 3).reshape(batch, *grid, width)
+        if self.shift:
+            lattice = lattice.roll((self.shift, self.shift), (1, 2))
+        return lattice.reshape(batch, count, width)
+
+
+def mlp(width: int, factor: int = 2) -> nn.Sequential:
+    """Two layers with GELU between."""
+    return nn.Sequential(nn.Linear(width, factor * width), nn.GELU(), nn.Linear(factor * width, width))
+
+
+def sincos(places: Tensor, width: int) -> Tensor:
+    """(..., width) sine-cosine code of places (..., 2) in 0..1: half of the width for rows, half for columns."""
+    quarter = width // 4
+    waves = torch.exp(torch.arange(quarter, device=places.device) * (-math.log(100.0) / quarter)) * 50.0
+    angles = places.unsqueeze(-1) * waves
+    code = torch.cat([angles.sin(), angles.cos()], dim=-1).flatten(-2)
+    return functional.pad(code, (0, width - code.shape[-1]))
+
+
+def lattice(rows: int, columns: int, device: torch.device) -> Tensor:
+    """(rows x columns, 2) centres of the cells of a grid, in 0..1."""
+    y = (torch.arange(rows, device=device) + 0.5) / rows
+    x = (torch.arange(columns, device=device) + 0.5) / columns
+    return torch.cartesian_prod(y, x)
