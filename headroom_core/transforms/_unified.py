@@ -139,7 +139,7 @@ def _hunk(text: str, start: int) -> Hunk | None:
     end = _body_end(text, begin)
     feed = begin - 1  # the line feed of the @@ line, so that the first line of the body is counted like the others
     lines = text.count("\n", begin, end) + (end > begin and end == len(text) and text[-1] != "\n")
-    lines -= text.count("\n\\", feed, end)
+    lines -= text.count("\\", feed, end) and text.count("\n\\", feed, end)
     olds = lines - text.count("\n+", feed, end)
     news = lines - text.count("\n-", feed, end)
     wanted = (int(old) if old is not None else 1, int(new) if new is not None else 1)

@@ -222,7 +222,9 @@ def _hunk(hunk: Hunk, margin: int, named: re.Pattern[str] | None, out: list[str]
             line += text.count("\n", counted, at) - text.count("\n-", counted, at) - text.count("\n\\", counted, at)
         skipped = text.count("\n", at, start)
         left, line, counted, at = left + skipped, line + skipped, start, end
-        out.append(f"{text[start + 1 : end]}\n" if heading is None else f"{mark} +{line} {mark}{tail}{text[start:end]}\n")
+        out.append(
+            f"{text[start + 1 : end]}\n" if heading is None else f"{mark} +{line} {mark}{tail}{text[start:end]}\n"
+        )
         tail = ""
     return left + text.count("\n", at, stop)
 
@@ -265,7 +267,9 @@ def _spans(
 
 def _needs_neighbours(text: str, start: int, end: int) -> bool:
     """Few lines that only came or only went: what they replace, or their number, does not explain them."""
-    return text.count("\n", start, end) <= _FEW and (text.find("\n-", start, end) < 0 or text.find("\n+", start, end) < 0)
+    return text.count("\n", start, end) <= _FEW and (
+        text.find("\n-", start, end) < 0 or text.find("\n+", start, end) < 0
+    )
 
 
 def _named(text: str, pieces: list[Piece], query: str | None) -> re.Pattern[str] | None:
