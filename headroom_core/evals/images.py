@@ -1,8 +1,9 @@
 """Pictures, measured: answers that reach the model and what they cost, OCR, router, signals, milliseconds.
 
-    python -m headroom_core.evals.images [--full] [--cache FOLDER] [--only receipts,harm,crop,ocr,router,signals,time]
+    python -m headroom_core.evals.images [--full] [--cache FOLDER] [--only receipts,harm,crop,ocr,router,signals,time,peer]
 
 OCR is slow, so a sample is the default and readings are kept in the cache folder. Needs the data pack (HEADROOM_DATA).
+The peer runs beside us where HEADROOM_PEER_PYTHON names the Python of its virtual environment.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Print the tables that were asked for."""
     tables: dict[str, Callable[[argparse.Namespace], None]] = {
         "receipts": receipts, "harm": harm, "crop": crop, "ocr": ocr, "router": router, "signals": signals, "time": times,
+        "peer": peer,
     }  # fmt: skip
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--full", action="store_true", help="every picture, not a sample")
@@ -154,6 +156,30 @@ def times(chosen: argparse.Namespace) -> None:
     print("| stage | ms |\n|---|--:|")
     for name, spent in models.milliseconds(40 if chosen.full else 8).items():
         print(f"| {name} | {spent:.1f} |")
+
+
+def peer(chosen: argparse.Namespace) -> None:
+    """Fields of receipts beside the peer: the same questions, readers and token formulas in one run."""
+    from headroom_core.image.ocr import RapidOcr, Reader
+
+    from .images_peer import run
+    from .peers import peer_python
+
+    python = peer_python()
+    if python is None:
+        print("no peer: set HEADROOM_PEER_PYTHON to the Python of its virtual environment")
+        return
+    asked = list(answers.receipts(None if chosen.full else 5))
+    ours = answers.run(asked, ("openai", "anthropic"), cache=chosen.cache, router=_router(chosen))
+    found = [
+        ("ours", one.provider, one.reached, one.result.original_tokens, one.result.compressed_tokens) for one in ours
+    ]
+    found += run(asked, ("openai", "anthropic"), python=python, reader=Reader(RapidOcr(threads=1), folder=chosen.cache))
+    print("| variant | provider | questions | reached | tokens saved |\n|---|---|--:|--:|--:|")
+    for key in sorted({row[:2] for row in found}):
+        some = [row for row in found if row[:2] == key]
+        saved = 1 - sum(row[4] for row in some) / sum(row[3] for row in some)
+        print(f"| {key[0]} | {key[1]} | {len(some)} | {sum(row[2] for row in some) / len(some):.1%} | {saved:.1%} |")
 
 
 def _techniques(sent: Sequence[answers.Sent]) -> None:
