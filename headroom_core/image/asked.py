@@ -35,6 +35,7 @@ _TOTAL = re.compile(
     re.I,
 )
 _PLAIN_TOTAL = re.compile(r"\bt[o0]tal\s*[:.]?\s*(?:rm|usd|[$€£])?\s*$", re.I)
+_LETTERS = re.compile(r"[^\W\d_]{3}")
 _TAX = re.compile(r"\btax\b|\bgst\b|\bvat\b|\bsst\b|%", re.I)
 _FIRM = re.compile(
     r"\b(?:sdn|bhd|ltd|limited|llc|inc|corp|gmbh|co|plc|s/b|ag|sa|srl|bv|enterprise|trading|restaurant|store|shop|mart|company"
@@ -77,13 +78,14 @@ def _matching(*patterns: re.Pattern[str]) -> Callable[[Sequence[Row]], set[int]]
 def _totals(rows: Sequence[Row]) -> set[int]:
     """Rows that name a sum, and the rows with money among and next to them.
 
-    Where a row says "total" and no money stands on it or beside it, the figure was not read there: no row is given,
-    so that the whole text stays.
+    Where a row says "total" and no money stands on it, nor alone on the row before or after, the figure was not read
+    there: no row is given, so that the whole text stays.
     """
     named = {at for at, row in enumerate(rows) if _TOTAL.search(row.text)}
     money = _matching(_MONEY)(rows)
+    alone = {at for at in money if not _LETTERS.search(rows[at].text)}
     for at in named:
-        if _PLAIN_TOTAL.search(rows[at].text) and not money & {at - 1, at, at + 1}:
+        if _PLAIN_TOTAL.search(rows[at].text) and not alone & {at - 1, at + 1}:
             return set()
     if not named & money:
         return named | money if money else set()

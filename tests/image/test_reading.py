@@ -119,6 +119,15 @@ def test_a_total_without_its_figure_keeps_everything() -> None:
     assert len(asked_rows(found, "What is the total?")) == len(found)
 
 
+@pytest.mark.parametrize(("beside", "whole"), [("Rounding 0.00", True), ("18.40", False)])
+def test_a_neighbour_lends_its_figure_only_where_it_has_no_name(beside: str, whole: bool) -> None:
+    """A lone figure under "total" is its figure; one that belongs to another name is not."""
+    kept = [line for line in RECEIPT if not line.text.startswith(("TOTAL", "Rounding", "Cash ", "Change"))]
+    tail = [Line(beside, (20, 860, 200, 888), 0.9), Line("TOTAL", (20, 900, 90, 928), 0.9)]
+    found = rows([*kept, *tail])
+    assert (len(asked_rows(found, "What is the total?")) == len(found)) is whole
+
+
 def test_summaries_want_everything() -> None:
     """A request to summarise wants the text whole."""
     assert wants_everything("Please summarise the page")
