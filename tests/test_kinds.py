@@ -189,3 +189,23 @@ def test_a_diff_whose_last_line_closes_a_bracket_is_a_diff() -> None:
     added = "".join(f'+row_{i} = table["key"][{i}]: "value"\n' for i in range(60))
     text = f"diff --git a/x.py b/x.py\nnew file mode 100644\n--- /dev/null\n+++ b/x.py\n@@ -0,0 +1,61 @@\n+[\n{added}+]"
     assert detect(text).kind == "diff"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("code", "#!/bin/sh\n# Licensed under the terms that stand in COPYING.\n" + "# A line of a long licence text.\n" * 30),
+        ("code", '" Vim syntax file\n" Language: Gedcom\nif exists("b:current_syntax")\n  finish\nendif\nsyntax case match\n' * 3),
+        ("code", "!function(e,t){return e&&t}(this,function(){var a=1;return function(e){if(!e)throw new Error('x')}});" * 9),
+        ("table", "Date,Open,High,Low\n" + "".join(f"{d}-Sep-03,29.76,29.97,28.{d}\n" for d in range(10, 30))),
+        ("table", "# from a page\nDay,IBM,MSFT,XRX\n" + "".join(f"1990-01-{d},10.97,0.24,\n" for d in range(10, 30))),
+        ("table", "Package    Version   Place\n---------- --------- ------\n" + "".join(f"aio{i:<8}2.7.{i:<6}/opt/x\n" for i in range(20))),
+        ("prose", "# The client\n\nTo use it with the service:\n\n```python\n" + "client = make(1)\nclient.call(x=2)\n" * 20 + "```\n\nThat is all.\n"),
+        ("code", "static const char expected[] = {\n  1,\n};\n" + 'void check(void)\n{\n  cJSON *object = cJSON_Parse("{}");\n  call(object["a"]);\n}\n' * 9),
+        ("log", "[1] corpus 23293\n[1] model 23112720\n" + "".join(f"[{i}] step {{'at10': 0.{i}, 'at20': 0.5}} done\n" for i in range(30))),
+    ],
+    ids=["shebang", "vim", "minified", "csv with dates", "csv with a remark", "ruled columns", "fences", "brackets in code", "numbered log"],
+)  # fmt: skip
+def test_what_looks_like_something_else(kind: str, text: str) -> None:
+    """Comments, dates, fences and brackets do not hide what a text is."""
+    assert detect(text).kind == kind

@@ -80,7 +80,9 @@ def _from_line(piece: str) -> str:
     return piece[cut + 1 :] if 0 <= cut < len(piece) - 1 else piece
 
 
-_JSON_START = re.compile(r"\s*(?:\{\s*(?:\"|\})|\[\s*(?:[\[{\"\]]|-?\d+(?:\.\d+)?\s*[,\]]|true\b|false\b|null\b))")
+_JSON_START = re.compile(
+    r"\s*(?:\{\s*(?:\"|\})|\[\s*(?:[\[{\"\]]|-?\d+(?:\.\d+)?\s*(?:,|\]\s*$)|true\b|false\b|null\b))"
+)
 
 
 # Our own short forms: a table under its header, and objects whose keys stand without quotes.
@@ -111,6 +113,8 @@ def _json_after_text(text: str) -> Detected | None:
         return None  # a diff whose last line closes something
     for match in re.finditer(r"(?:^|\n)[^\n]{0,200}?(?=[{\[])", head):
         at = match.end()
+        if text[at - 1 : at].strip(":") and not text[at - 1].isspace():
+            continue  # an index, an argument, a literal in a program
         if _JSON_START.match(text[at : at + 2000]) and len(text) - at > 4 * at:
             sample = text[at : at + 4000]
             if sample.count('"') * 40 >= len(sample) and re.search(r'"\s*:', sample):
@@ -127,7 +131,22 @@ def _votes(lines: list[str], text: str) -> Detected:
     votes = Votes(lines)
     if HIT.match(lines[0]) and HIT.match(lines[-1]) and (found := _search(lines, votes, text)):
         return found  # the commonest of them, without asking for the marks of the others
-    for rule in (_ci, _run, _diff, _tree, _search, _search_plain, _web, _trace, _markup, _table, _log):
+    for rule in (
+        _ci,
+        _run,
+        _script,
+        _diff,
+        _tree,
+        _csv,
+        _search,
+        _search_plain,
+        _web,
+        _trace,
+        _markup,
+        _table,
+        _log,
+        _fenced,
+    ):
         found = rule(lines, votes, text)
         if found is not None:
             return found
@@ -144,6 +163,23 @@ def _run(lines: list[str], votes: Votes, text: str) -> Detected | None:
     if len(lines) < 20 or "```" in text:
         return None
     return Detected("log", 0.97) if any(RUN_END.match(line) for line in text[-1500:].splitlines()[-16:]) else None
+
+
+def _script(lines: list[str], votes: Votes, text: str) -> Detected | None:
+    """A program by its first line, by the commands of an editor, or on few endless lines."""
+    if lines[0].startswith(("#!/", "#! /")):
+        return Detected("code", 0.97)
+    if text.startswith(('" ', "vim9script")) and votes["vim"] * len(lines) >= 2:
+        return Detected("code", 0.95)
+    if votes["long"] >= _ENDLESS and len(_MINIFIED.findall(text, 0, _WINDOW)) * 250 >= min(len(text), _WINDOW):
+        return Detected("code", 0.93)
+    return None
+
+
+_ENDLESS = 0.3  # share of lines that are cut, from which a program may be minified
+_MINIFIED = re.compile(
+    r"\bfunction\b[\w ]{0,40}\(|=>|\breturn\b[ !(\[{\"]|\}\)?[;,)]|\b(?:var|let|const) \w{1,40}=|==="
+)
 
 
 def _web(lines: list[str], votes: Votes, text: str) -> Detected | None:
@@ -199,6 +235,20 @@ def _tree(lines: list[str], votes: Votes, text: str) -> Detected | None:
 
 
 _DRAWN = ("tree ├──", "tree |--", "tree +--")  # the first line of our own short form of a drawn tree
+
+
+def _csv(lines: list[str], votes: Votes, text: str) -> Detected | None:
+    """Cells under a header of names, as many in every line: dates and places in the cells make no log and no hits."""
+    if "," not in lines[0] and not lines[0].startswith("#"):
+        return None
+    rows = lines[next((at for at, line in enumerate(lines) if line[0] != "#"), 0) :]
+    cells = _cells(rows[0], ",")
+    if len(rows) < 4 or cells < 3 or not _HEADER.fullmatch(rows[0]) or any(c.isdigit() for c in rows[0][:1]):
+        return None
+    return Detected("table", 0.97) if all(len(row) >= LINE or _cells(row, ",") == cells for row in rows) else None
+
+
+_HEADER = re.compile(r"[^\W\d][\w .\"/()%#*^-]{0,60}(?:,[\w .\"/()%#*^-]{1,60})+")
 
 
 def _search(lines: list[str], votes: Votes, text: str) -> Detected | None:
@@ -259,6 +309,10 @@ def _table(lines: list[str], votes: Votes, text: str) -> Detected | None:
         re.fullmatch(r"[\s|+:-]{5,}", line) for line in lines[:4]
     ):
         return Detected("table", 0.95)
+    if any(_RULE.fullmatch(line) for line in lines[:4]) and sum(
+        _GAP.search(line) is not None for line in lines
+    ) >= 0.7 * len(lines):
+        return Detected("table", 0.93)
     for delimiter, least in (("\t", 1), (";", 2), (",", 2), ("|", 2)):
         counts = Counter(_cells(line, delimiter) for line in lines)
         count, often = counts.most_common(1)[0]
@@ -277,6 +331,10 @@ def _table(lines: list[str], votes: Votes, text: str) -> Detected | None:
     return None
 
 
+_RULE = re.compile(r"\s*-{2,}(?:\s+-{2,})+\s*")
+_GAP = re.compile(r"\S\s{2,}\S|\S\s-")
+
+
 def _cells(line: str, delimiter: str) -> int:
     """Delimiters outside of double quotes."""
     if '"' in line:
@@ -286,7 +344,7 @@ def _cells(line: str, delimiter: str) -> int:
 
 def _comma_separated(lines: list[str]) -> bool:
     """A header of names, and as many cells (quotes minded) in every whole line below it."""
-    if not re.fullmatch(r"[\w .\"/()%#-]{1,60}(?:,[\w .\"/()%#-]{1,60})+", lines[0]):
+    if not _HEADER.fullmatch(lines[0]):
         return False
     rows = [line for line in lines if len(line) < LINE][:60]
     least = lines[0].count(",")
@@ -313,6 +371,20 @@ def _log(lines: list[str], votes: Votes, text: str) -> Detected | None:
     if len(lines) >= 3 and votes["stamp"] >= 0.6:
         return Detected("log", 0.98)
     return None
+
+
+def _fenced(lines: list[str], votes: Votes, text: str) -> Detected | None:
+    """Markdown around fenced blocks: what stands outside of the fences is no code."""
+    parts = _FENCE.split(text[: 4 * _WINDOW])
+    outside = [line[:LINE] for part in parts[::2] for line in part.split("\n") if line and not line.isspace()]
+    if len(parts) < 3 or len(outside) < 2 or not _MARKDOWN.match(outside[0]):
+        return None
+    around = Votes(outside)
+    return Detected("prose", 0.9) if around["strong"] < 0.15 and around["stamp"] + around["build"] < 0.2 else None
+
+
+_FENCE = re.compile(r"^ {0,3}```[^\n]*$", re.M)
+_MARKDOWN = re.compile(r"#{1,4} \S|---$|<!--|[A-Z][\w'’-]* [\w'’]+")
 
 
 def _blend(votes: Votes, text: str) -> Detected:

@@ -73,7 +73,7 @@ _BRANCH = re.compile(r"[\s│|]*(?:├|└|`--|\|--|\+---|\\---)")
 _LS_LONG = re.compile(r"[dlbcps-][rwxsStT-]{9}[.+@]?\s+\d+\s|total \d+")
 _LS_DIR = re.compile(r"(?:\.{0,2}/)?[^\s:][^:]{0,160}:$")
 _BARE = re.compile(r"(?:\./|/|~/)?(?:[\w.@+~()\[\]$%#,=-]+[\\/])+[\w.@+~()\[\]$%#,=-]*$|\.$")
-_NAME = re.compile(r"[\w.@+~()\[\]$%#,=-]{1,80}[/*@|=]?$")
+_NAME = re.compile(r"[\w.@+~()\[\]$%#,=-]{1,160}[/*@|=]?$")
 _CODE = re.compile(
     r"\s*(?:(?:async )?def \w+\s*[(\[]|class \w+|import [\w.{*\"'(]|from [\w.]+ import|@\w[\w.]*(?:\(|$)|(?:export |default |async )*function\b|(?:export )?(?:const|let|var) [\w{\[]|#\s*(?:include|define|ifdef|ifndef|endif|if|pragma|undef)\b"
     r"|(?:public|private|protected|internal|static|final|abstract|virtual|override|inline|extern|typedef|template|namespace|using|package|struct|enum|union|interface|trait|impl|mod|pub|use|fn|func|type|module|require|include|extends|val|unsafe) [\w<(:{\"'*]"
@@ -103,6 +103,10 @@ _WEB_ADDRESS = re.compile(
     r"\s*(?:[-*] |\*\*)?(?:(?:URL|Link|Source|Href|Address)(?:\*\*)?\s*:\s*)?(?:\*\*)?\s?<?https?://\S+$|.{0,200}\]\(https?://\S+\)\s*$",
     re.IGNORECASE,
 )
+_VIM = re.compile(
+    r"\s*(?:(?:syn|syntax) (?:keyword|match|region|cluster|case|sync|include|clear)\b|hi(?:ghlight)?!? (?:def |default |clear|link )|let [bsgwlvt&]:?\w|if (?:!?exists|has)\("
+    r"|endif\b|endfunction\b|endfunc\b|finish$|set(?:local)? cpo|(?:nore|n|i|v|x|o)+map\b|au(?:tocmd)?!? \w|aug(?:roup)? |command! |runtime!? \S|source \S|vim9script$|loadkeymap$|unlet )"
+)
 _DIGIT = re.compile(r"\d")
 _FAILED = ("rror", "ailed", "ailure", "arning", "exit", "status", "seconds", "ms")
 _MARKS: dict[str, Callable[[str], object]] = {  # the marks that the logistic model weighs
@@ -129,6 +133,7 @@ _RARE: dict[str, Callable[[str], object]] = {
     "folded": _FOLDED.match,
     "grouped": lambda line: line[0] in ":-" and line != "--",  # our own grouped form of hits without numbers
     "ci": _CI.match,
+    "vim": _VIM.match,
     "web_head": _WEB_HEAD.match,
     "web_address": _WEB_ADDRESS.match,
 }
