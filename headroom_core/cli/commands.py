@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from headroom_core import __version__
-from headroom_core.errors import HeadroomError
-
-F = TypeVar("F", bound=Callable[..., Any])
+from headroom_core.cli.bench import bench
+from headroom_core.cli.evaluate import evaluate
+from headroom_core.cli.models import models
+from headroom_core.cli.options import json_option, print_json
+from headroom_core.errors import HeadroomError, InvalidInput
 
 _KINDS = ("json", "log", "search", "diff", "code", "table", "html", "config", "tree", "trace", "prose")
 
 
 class _Commands(click.Group):
-    """Errors of ours become one line and exit code 1."""
+    """Errors of ours become one line: exit code 2 for a value that cannot be used, else 1."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
         except HeadroomError as error:
-            raise click.ClickException(str(error)) from error
-
-
-def _json_option(command: F) -> F:
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+            told = click.ClickException(str(error))
+            told.exit_code = 2 if isinstance(error, InvalidInput) else 1
+            raise told from error
 
 
 @click.group(cls=_Commands)
@@ -44,7 +42,7 @@ def commands() -> None:
 @click.option("--ratio", type=float, help="Share of tokens to keep, above 0 and at most 1.")
 @click.option("--strength", type=click.Choice(["lossless", "reversible", "lossy"]), default="lossy", show_default=True)
 @click.option("--diff", is_flag=True, help="Show which lines went, instead of the result.")
-@_json_option
+@json_option
 def compress(
     file: Any, query: str | None, kind: Any, ratio: float | None, strength: Any, diff: bool, as_json: bool
 ) -> None:
@@ -67,7 +65,7 @@ def compress(
         retrievable=originals is not None,
     )
     if as_json:
-        click.echo(json.dumps({"text": outcome.text, **outcome.as_dict()}, ensure_ascii=True))
+        print_json({"text": outcome.text, **outcome.as_dict()})
     elif diff:
         _show_diff(raw, outcome.text)
     else:
@@ -100,7 +98,7 @@ def _show_diff(before: str, after: str) -> None:
 @click.option("--symbol", help="A function or class, for example Order.total.")
 @click.option("--page", type=int, default=1, show_default=True)
 @click.option("--namespace", help="Whose original it is; the default is this program's own namespace.")
-@_json_option
+@json_option
 def retrieve(ref: str, namespace: str | None, as_json: bool, **selector: Any) -> None:
     """Print the original under REF, or the piece of it that is asked for."""
     from headroom_core import retrieve as retrieve_original
@@ -108,7 +106,7 @@ def retrieve(ref: str, namespace: str | None, as_json: bool, **selector: Any) ->
     found = retrieve_original(ref, namespace=namespace, **selector)
     if as_json:
         told = {name: getattr(found, name) for name in ("ref", "kind", "what", "text", "page", "pages", "total_tokens")}
-        click.echo(json.dumps(told, ensure_ascii=True))
+        print_json(told)
     elif found.image is not None:
         sys.stdout.buffer.write(found.image)
     else:
@@ -117,7 +115,7 @@ def retrieve(ref: str, namespace: str | None, as_json: bool, **selector: Any) ->
 
 
 @commands.command()
-@_json_option
+@json_option
 def stats(as_json: bool) -> None:
     """What the store of this account holds."""
     from headroom_core import settings
@@ -129,37 +127,29 @@ def stats(as_json: bool) -> None:
     namespaces = sorted({key.rpartition("/")[0] for key in originals})
     where = settings.store_url() or str(settings.home())
     told = {"store": where, "namespaces": len(namespaces), "originals": len(originals)}
-    click.echo(json.dumps(told) if as_json else "\n".join(f"{name:12} {value}" for name, value in told.items()))
+    if as_json:
+        print_json(told)
+    else:
+        click.echo("\n".join(f"{name:12} {value}" for name, value in told.items()))
 
 
 @commands.command()
-@_json_option
+@json_option
 def doctor(as_json: bool) -> None:
     """What is installed and works, and the pip line for what does not."""
     from headroom_core.cli.doctor import checks, exit_code, table
 
     found = checks()
-    click.echo(json.dumps([vars_of(check) for check in found]) if as_json else table(found))
+    if as_json:
+        print_json([vars_of(check) for check in found])
+    else:
+        click.echo(table(found))
     raise SystemExit(exit_code(found))
 
 
 def vars_of(check: Any) -> dict[str, Any]:
     """A frozen check as a dict."""
     return {name: getattr(check, name) for name in check.__slots__}
-
-
-@commands.command(context_settings={"ignore_unknown_options": True})
-@click.argument("suite", default="inputs")
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def bench(suite: str, arguments: tuple[str, ...]) -> None:
-    """Run a suite of measures: quality against tokens and time, beside peers and simple ways."""
-    from importlib import import_module
-
-    from headroom_core.evals.__main__ import SUITES
-
-    if suite not in SUITES:
-        raise click.UsageError(f"no suite {suite!r}; there are {', '.join(SUITES)}")
-    import_module(f"headroom_core.evals.{suite}").main(list(arguments))
 
 
 @commands.command()
@@ -171,3 +161,7 @@ def completion(shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None
     click.echo(kind(commands, {}, "headroom-core", "_HEADROOM_CORE_COMPLETE").source())
+
+
+for command in (models, bench, evaluate):
+    commands.add_command(command)

@@ -18,6 +18,9 @@ _FEATURES = (
     ("code", "code by grammar", ("tree_sitter", "tree_sitter_python")),
     ("redis", "Redis store", ("redis",)),
     ("crypto", "encryption at rest", ("cryptography",)),
+    ("hub", "model downloads", ("huggingface_hub",)),
+    ("live", "live evaluation", ("openai", "anthropic")),
+    ("observe", "Prometheus and OpenTelemetry", ("prometheus_client", "opentelemetry.metrics")),
     ("torch", "torch backend", ("torch", "transformers")),
     ("report", "reports and exact token counts", ("matplotlib", "tiktoken")),
 )

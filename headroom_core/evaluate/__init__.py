@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PRESETS", "Bill", "Conversation", "Graded", "Prices", "Report", "Row", "evaluate"]
 
+_KEY = b"references of an evaluation"
+"""The store lives and dies with the call: a fixed key makes two reports of the same traffic the same bytes."""
+
 Progress = Callable[[str, int, int], None]
 """Told what is done, how much of it, and of how much."""
 
@@ -45,7 +48,8 @@ def evaluate(
     provider. ``live`` answers each conversation's last question with the whole and with the compressed context; where
     no accepted answer is given, ``judge`` (or ``live`` itself) compares it with the recorded one.
     """
-    from headroom_core.ccr.originals import open_originals
+    from headroom_core.ccr.memory import MemoryBlobs
+    from headroom_core.ccr.originals import Originals
     from headroom_core.pipeline import Compressor
 
     from .measure import measure
@@ -54,7 +58,7 @@ def evaluate(
     conversations = read_traffic(traffic) if isinstance(traffic, (str, Path)) else list(traffic)
     settled = prices or _preset(conversations)
     reversible = strength == "reversible"
-    originals = open_originals("memory://") if reversible else None
+    originals = Originals(MemoryBlobs(max_bytes=None), key=_KEY) if reversible else None
     compressor = Compressor(originals=originals, strength=strength, retrievable=reversible, **options)
     measured = []
     for at, conversation in enumerate(conversations, 1):

@@ -80,7 +80,7 @@ def _sort(value: Any, name: str, found: list[Conversation], runs: list[Call], sp
         _sort(value["runs"], name, found, runs, spans)
     elif _is_message(value):
         raise InvalidInput(f"{name} is a single message; a conversation is a list of them.")
-    elif isinstance(value, list) and value and not all(map(_is_message, value)):
+    elif isinstance(value, list) and value and not any(map(_is_message, value)):
         for at, inner in enumerate(value, 1):
             _sort(inner, f"{name}#{at}", found, runs, spans)
     else:

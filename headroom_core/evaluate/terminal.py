@@ -25,7 +25,7 @@ def tables(report: Report, *, contents: bool, cases: int) -> RenderableType:
     made: list[RenderableType] = []
     if report.worst:
         made.append(_worst(report, contents, cases))
-    made += [_rows("kind", report.by_kind), _rows("tool", report.by_tool), _bill(report)]
+    made += [_rows("kind", report.by_kind), _rows("tool", report.by_tool), _facts(report.by_kind), _bill(report)]
     if report.untouched:
         made.append(_untouched(report))
     if report.live:
@@ -36,39 +36,44 @@ def tables(report: Report, *, contents: bool, cases: int) -> RenderableType:
 def _table(title: str, heads: Sequence[str]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for at, head in enumerate(heads):
-        table.add_column(head, justify="right" if at else "left", overflow="fold", no_wrap=bool(at))
+        table.add_column(
+            head, justify="right" if at else "left", overflow="fold", no_wrap=bool(at), min_width=0 if at else 12
+        )
     return table
 
 
-def _worst(report: Report, contents: bool, cases: int) -> Table:
-    table = _table("\nWorst cases first", ["tool", "kind", "before", "after", "lost", "called back", "where"])
+def _worst(report: Report, contents: bool, cases: int) -> Text:
+    """A line for each case, and one for what was not visible."""
+    text = Text("\nWorst cases first\n", style="bold")
     for piece in report.worst[:cases]:
         missing, lost = len(piece.missing), len(piece.lost)
-        where = f"{piece.conversation} @{piece.at[0]}"
-        table.add_row(escape(plain(piece.tool)), piece.kind, f"{piece.tokens_before:,}", f"{piece.tokens_after:,}",
-                      f"[red]{lost}[/]" if lost else "0", f"[yellow]{missing - lost}[/]" if missing > lost else "0",
-                      escape(plain(where)))  # fmt: skip
+        text.append(f"{plain(piece.tool)} ", style="not bold cyan")
+        text.append(f"({piece.kind}) {piece.tokens_before:,} → {piece.tokens_after:,}", style="not bold")
+        if lost:
+            text.append(f" · {lost} lost", style="not bold red")
+        if missing > lost:
+            text.append(f" · {missing - lost} called back", style="not bold yellow")
+        text.append(f" · {plain(piece.conversation)} @{piece.at[0]}\n", style="not bold dim")
         if contents and missing:
             values = ", ".join(plain(use.value) for use in piece.missing[:6])
-            table.add_row(Text(f"  not visible: {values}", style="dim"))
-    return table
+            text.append(f"  not visible: {values}\n", style="not bold dim")
+    return text
 
 
 def _rows(title: str, rows: Sequence[Row]) -> Table:
-    heads = [f"by {title}", "outputs", "before", "after", "kept", "used later", *CATEGORIES]
-    table = _table("", heads)
+    table = _table(" ", [f"by {title}", "outputs", "before", "after", "kept", "used later, visible"])
     for row in rows:
-        shares = [f"{kept / of:.0%}" if of else "–" for kept, of in (row.facts[name] for name in CATEGORIES)]
-        used = f"{row.visible:,}/{row.used:,}" if row.used else "–"
-        table.add_row(
-            escape(plain(row.name)),
-            f"{row.outputs:,}",
-            f"{row.before:,}",
-            f"{row.after:,}",
-            f"{row.ratio:.0%}",
-            used,
-            *shares,
-        )
+        used = f"{row.visible:,} of {row.used:,}" if row.used else "–"
+        numbers = (f"{row.outputs:,}", f"{row.before:,}", f"{row.after:,}", f"{row.ratio:.0%}", used)
+        table.add_row(escape(plain(row.name)), *numbers)
+    return table
+
+
+def _facts(rows: Sequence[Row]) -> Table:
+    table = _table("\nWhat still stands in outputs that changed", ["", *CATEGORIES])
+    for row in rows:
+        shares = (row.facts[name] for name in CATEGORIES)
+        table.add_row(escape(plain(row.name)), *(f"{kept:,}/{of:,}" if of else "–" for kept, of in shares))
     return table
 
 

@@ -1,0 +1,152 @@
+"""Every format is recognised by its own shape and says the same story."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headroom_core.errors import InvalidInput
+from headroom_core.evaluate.conversation import called, calls
+from headroom_core.evaluate.read import read_traffic
+
+from . import make_samples
+
+SAMPLES = make_samples.FOLDER
+ONE_STORY = ("openai", "anthropic", "langchain", "llama_index", "langsmith", "otlp")
+
+
+def _file(name: str) -> Path:
+    return next(SAMPLES.glob(f"{name}.*"))
+
+
+def _write(folder: Path, value: Any, name: str = "traffic.json") -> Path:
+    path = folder / name
+    path.write_text(value if isinstance(value, str) else json.dumps(value))
+    return path
+
+
+@pytest.mark.parametrize("name", ONE_STORY)
+def test_each_format_tells_the_same_story(name: str) -> None:
+    """Four model calls, two tools with their names, and the system text, whichever format it was exported in."""
+    (found,) = read_traffic(_file(name))
+    assert found.source.replace("-", "_").replace("opentelemetry", "otlp") == name
+    assert [given for given, _ in calls(found.messages)] == [2, 4, 6, 8]
+    assert [tool for raw in found.messages for tool, _ in called(raw)] == ["query_orders", "read_log"]
+    assert found.messages[0] == {"role": "system", "content": make_samples.SYSTEM}
+    assert any(arguments == {"service": "payments"} for raw in found.messages for _, arguments in called(raw))
+
+
+@pytest.mark.parametrize("name", ONE_STORY)
+def test_tool_outputs_come_through_whole(name: str) -> None:
+    """The core finds both tool outputs under their tools' names, byte for byte as the story has them."""
+    from headroom_core.dialects import read_messages
+    from headroom_core.types import Text
+
+    (found,) = read_traffic(_file(name))
+    outputs = {
+        block.tool: block.text
+        for message in read_messages(found.messages)
+        for block in message.blocks
+        if isinstance(block, Text) and (block.role or message.role) == "tool"
+    }
+    story = make_samples.story(1 + ONE_STORY.index(name))
+    assert outputs == {what[1]: what[2] for who, what in story if who == "result"}
+
+
+def test_samples_are_what_the_script_makes() -> None:
+    """The committed OpenAI and document samples are those of the generator, so nobody edits them by hand."""
+    assert json.loads(_file("openai").read_text()) == make_samples.openai(1)
+    assert [json.loads(line) for line in _file("documents").read_text().splitlines()] == make_samples.documents(7)
+
+
+def test_traces_count_a_conversation_once() -> None:
+    """The calls of one trace repeat each other: the longest stays, and one that took another turn stays too."""
+    from headroom_core.evaluate.traces import Call, longest
+
+    a, b, c = ({"role": "user", "content": text} for text in "abc")
+    told = [
+        Call("t", "1", (a,), (b,)),
+        Call("t", "2", (a, b), (c,)),
+        Call("t", "3", (a, c), ()),
+        Call("u", "4", (a,), ()),
+    ]
+    assert [found.id for found in longest(told, "x")] == ["2", "3", "4"]
+
+
+def test_langchain_in_three_spellings(tmp_path: Path) -> None:
+    """``messages_to_dict``, ``dumpd`` and ``model_dump`` are the same conversation."""
+    from langchain_core.load import dumpd
+    from langchain_core.messages import messages_to_dict
+
+    messages = make_samples.langchain(3)
+    spellings = [messages_to_dict(messages), [dumpd(m) for m in messages], [m.model_dump() for m in messages]]
+    read = [read_traffic(_write(tmp_path, spelling))[0].messages for spelling in spellings]
+    assert read[0] == read[1] == read[2]
+
+
+def test_opentelemetry_events_and_printed_spans(tmp_path: Path) -> None:
+    """The older events of a span, log records, and spans with plain attributes are read as well."""
+    events = [
+        {"name": "gen_ai.user.message", "attributes": {"content": "How many?"}},
+        {"name": "gen_ai.tool.message", "attributes": {"id": "c1", "content": "[1, 2]"}},
+        {"name": "gen_ai.choice", "attributes": {"message": {"content": "Two."}}},
+    ]
+    span = {"context": {"trace_id": "t", "span_id": "s"}, "attributes": {"gen_ai.system": "x"}, "events": events}
+    (found,) = read_traffic(_write(tmp_path, span))
+    assert [raw["role"] for raw in found.messages] == ["user", "tool", "assistant"]
+    body = {"kvlistValue": {"values": [{"key": "content", "value": {"stringValue": "How many?"}}]}}
+    record = {"traceId": "t", "spanId": "s", "eventName": "gen_ai.user.message", "body": body}
+    logs = {"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}
+    (found,) = read_traffic(_write(tmp_path, logs))
+    assert found.messages == ({"role": "user", "content": "How many?"},)
+
+
+def test_requests_with_their_responses(tmp_path: Path) -> None:
+    """A recorded request carries its system text, tools and model, and the response is the last turn."""
+    request = make_samples.anthropic(2) | {"messages": make_samples.anthropic(2)["messages"][:-1]}
+    response = {"role": "assistant", "content": [{"type": "text", "text": "Done."}]}
+    (found,) = read_traffic(_write(tmp_path, {"request": request, "response": response}))
+    assert found.model == "claude-sonnet-4-5"
+    assert "query_orders" in found.tools
+    assert found.messages[-1] == response
+    responses = {"input": [{"role": "user", "content": "Hi"}, {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"},
+                           {"type": "function_call_output", "call_id": "1", "output": "x"}]}  # fmt: skip
+    (found,) = read_traffic(_write(tmp_path, responses))
+    assert [given for given, _ in calls(found.messages)] == [1, 3]
+
+
+def test_a_folder_in_the_order_of_names() -> None:
+    """Files of a folder are read in the order of their names; each question over documents is a conversation."""
+    sources = [found.source for found in read_traffic(SAMPLES)]
+    assert sources[:4] == ["anthropic", "documents", "documents", "documents"]
+    assert len(sources) == 9
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ({"hello": 1}, "no known shape"),
+        ([1, 2], "no known shape"),
+        ({"role": "user", "content": "x"}, "single message"),
+        ([{"role": "user", "content": "x"}, 1], "no message"),
+        ({"question": "x", "documents": [{"nothing": 1}]}, "without text"),
+        ("{", "no JSON"),
+        ('{"question": "x", "text": "y"}\n{', "line 2"),
+        ({"run_type": "llm", "inputs": {"prompt": "x"}}, "none with the messages"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tmp_path: Path, value: Any, told: str) -> None:
+    """A file of another shape is refused with its name and what is understood."""
+    with pytest.raises(InvalidInput, match=told):
+        read_traffic(_write(tmp_path, value, "traffic.jsonl" if "\n" in str(value) else "traffic.json"))
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    """A missing path and an empty folder say so."""
+    with pytest.raises(InvalidInput, match="no file or folder"):
+        read_traffic(tmp_path / "none")
+    with pytest.raises(InvalidInput, match="holds no file"):
+        read_traffic(tmp_path)
