@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headroom_core.anchors import asked
+from headroom_core.transforms._budget import Budget
 from headroom_core.transforms._search import rank
 from headroom_core.transforms._search.grouped import group_hits, ungroup
 from headroom_core.transforms._search.hits import Hits, Line, read
@@ -25,12 +26,13 @@ _AROUND_BEST: Final = 3  # how many of the best hits keep their context lines
 _REPEATS: Final = 3  # of one template among hits that score alike
 _AT_LEAST: Final = 6  # hits that are kept however much weaker they are than the best
 _ALIKE: Final = 200  # characters by which hits are told alike
+_CLOSING: Final = 50  # tokens of the line about the rest
 _FLOOR: Final = 0.3  # of the best score; hits below it answer something else
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SearchOptions:
-    """``share`` of the tokens to keep, within ``least`` and ``most`` tokens; ``widest`` characters of one hit."""
+class SearchOptions(Budget):
+    """The budget of the kept hits, and ``widest`` characters of one hit."""
 
     share: float = 0.08
     least: int = 180
@@ -71,20 +73,13 @@ class _Picking:
         self.query = context.query
         self.options = options
         self.density = part.tokens / max(1, len(part.text))  # tokens per character
-        self.budget = self._budget(self._shown_tokens(), context)
+        self.budget = options.tokens(self._shown_tokens(), context.target_ratio, closing=_CLOSING)
         self.room = min(240, max(60, len(part.text) // 80))  # characters for the names of files left out
 
     def _shown_tokens(self) -> float:
         """Tokens of all hits if each were shown at most ``widest`` characters wide: one huge line buys no budget."""
         widest = self.options.widest
         return self.density * sum(min(len(line.text), widest) + len(line.path) + 8 for line in self.lines)
-
-    def _budget(self, tokens: float, context: Context) -> float:
-        """Tokens for the kept hits; the line about the rest is paid from it."""
-        if context.target_ratio is not None:
-            return max(40.0, context.target_ratio * tokens - 60)
-        options = self.options
-        return min(options.most, max(options.least, options.share * tokens - 40))
 
     def run(self) -> Rewrite | None:
         """The kept hits and what was left out; None where all would be kept."""

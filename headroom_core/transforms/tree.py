@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from headroom_core.transforms._budget import Budget
 from headroom_core.transforms._search import rank
 from headroom_core.transforms._tree.entries import Entry, read
 from headroom_core.transforms._tree.shorten import expand, shorten
@@ -19,8 +20,8 @@ __all__ = ["Tree", "TreeOptions", "expand"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TreeOptions:
-    """``share`` of the tokens to keep, within ``least`` and ``most``; fewer than ``few`` entries are never folded."""
+class TreeOptions(Budget):
+    """The budget of a folded listing; fewer than ``few`` entries are never folded."""
 
     share: float = 0.2
     least: int = 150
@@ -48,14 +49,8 @@ class Tree:
         return Rewrite.of(short) if short is not None else None
 
     def _fold(self, entries: Sequence[Entry], part: Part, context: Context) -> Rewrite | None:
-        options = self._options
         density = part.tokens / max(1, len(part.text))
-        share = context.target_ratio if context.target_ratio is not None else options.share
-        budget = (
-            share * part.tokens
-            if context.target_ratio is not None
-            else min(options.most, max(options.least, share * part.tokens))
-        )
+        budget = self._options.tokens(part.tokens, context.target_ratio)
         kept, spent = self._asked(entries, context.query, 0.6 * budget, density)
         body, named = _folders(entries, kept, budget - spent, density)
         if len(body) > 0.7 * len(part.text):
