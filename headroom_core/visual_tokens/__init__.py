@@ -19,9 +19,14 @@ from headroom_core.visual_tokens.base import TokenCompressor, identity
 from headroom_core.visual_tokens.dominant import DominantContextual
 from headroom_core.visual_tokens.hierarchical import HierarchicalPatches
 from headroom_core.visual_tokens.merge import ToMe, proportional_attention
+from headroom_core.visual_tokens.metrics import reconstruction
+from headroom_core.visual_tokens.patch import patch, unpatch
 from headroom_core.visual_tokens.pooling import AveragePool, RandomKeep
 from headroom_core.visual_tokens.prune import AttentionPrune
+from headroom_core.visual_tokens.quantize import Codebook, train_codebook
 from headroom_core.visual_tokens.query import QuerySelect
+from headroom_core.visual_tokens.recommend import Recommendation, recommend
+from headroom_core.visual_tokens.retrieval import PageIndex, maxsim, prune_page
 from headroom_core.visual_tokens.scales import MultiScale
 from headroom_core.visual_tokens.similarity import SimilarityMerge
 from headroom_core.visual_tokens.slices import SliceWise, choose_slices
@@ -31,13 +36,16 @@ __all__ = [
     "AttentionPrune",
     "AveragePool",
     "BalancedPrune",
+    "Codebook",
     "Compressed",
     "DominantContextual",
     "Grid",
     "HierarchicalPatches",
     "MultiScale",
+    "PageIndex",
     "QuerySelect",
     "RandomKeep",
+    "Recommendation",
     "SimilarityMerge",
     "SliceWise",
     "ToMe",
@@ -45,5 +53,12 @@ __all__ = [
     "VisualCompressor",
     "choose_slices",
     "identity",
+    "maxsim",
+    "patch",
     "proportional_attention",
+    "prune_page",
+    "recommend",
+    "reconstruction",
+    "train_codebook",
+    "unpatch",
 ]
