@@ -214,7 +214,7 @@ def test_the_progress_line_says_rows_share_and_speed(tmp_path: Path, monkeypatch
     assert "12 of 12 rows" in shown
     assert "% saved" in shown
     assert shown.endswith("\n")
-    assert report.rows_per_s > 0
+    assert report.rows_per_second > 0
     again = compress_corpus(_corpus(tmp_path), tmp_path / "out", workers=1, rows_per_part=4)
     assert again.totals.rows == report.totals.rows
     assert len(list(read_corpus(tmp_path / "out"))) == 12
