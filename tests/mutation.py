@@ -30,25 +30,37 @@ _T = "headroom_core/transforms"
 _WITH_ARGUMENTS = ("VariableInserter", "VariableReplacer")
 
 AREAS: tuple[tuple[tuple[str, ...], tuple[str, ...], float], ...] = (
-    ((f"{_T}/json_.py", f"{_T}/_json/*.py"), ("tests/transforms/test_json*.py",), 1),
+    (
+        (f"{_T}/json_.py", f"{_T}/_json/*.py"),
+        ("tests/transforms/test_json*.py", "tests/transforms/test_odd_inputs.py"),
+        1,
+    ),
     ((f"{_T}/logs.py", f"{_T}/_logs/*.py"), ("tests/transforms/test_logs*.py",), 1),
     (
         (f"{_T}/search.py", f"{_T}/_search/*.py"),
-        ("tests/transforms/test_search.py", "tests/transforms/test_tree.py"),
+        ("tests/transforms/test_search*.py", "tests/transforms/test_tree.py"),
         1,
     ),
-    ((f"{_T}/diff.py", f"{_T}/_unified.py"), ("tests/transforms/test_diff*.py", "tests/transforms/test_mixed.py"), 1),
+    (
+        (f"{_T}/diff.py", f"{_T}/_unified.py"),
+        ("tests/transforms/test_diff*.py", "tests/transforms/test_mixed.py", "tests/transforms/test_odd_inputs.py"),
+        1,
+    ),
     ((f"{_T}/code.py", f"{_T}/_code/*.py"), ("tests/transforms/test_code*.py",), 1),
     ((f"{_T}/table.py", f"{_T}/_table/*.py"), ("tests/transforms/test_table*.py",), 1),
     ((f"{_T}/html.py", f"{_T}/_html/*.py"), ("tests/transforms/test_html*.py",), 1),
     ((f"{_T}/config.py", f"{_T}/_settings_lines.py"), ("tests/transforms/test_config*.py",), 1),
-    ((f"{_T}/tree.py", f"{_T}/_tree/*.py"), ("tests/transforms/test_tree*.py",), 1),
-    ((f"{_T}/trace.py",), ("tests/transforms/test_trace*.py",), 1),
-    ((f"{_T}/mixed.py",), ("tests/transforms/test_mixed*.py",), 1),
-    (("headroom_core/ccr/selections.py",), ("tests/ccr/test_retrieve.py", "tests/ccr/test_selections*.py"), 3),
+    (
+        (f"{_T}/tree.py", f"{_T}/_tree/*.py"),
+        ("tests/transforms/test_tree*.py", "tests/transforms/test_odd_inputs.py"),
+        1,
+    ),
+    ((f"{_T}/trace.py",), ("tests/transforms/test_trace*.py", "tests/transforms/test_odd_inputs.py"), 1),
+    ((f"{_T}/mixed.py",), ("tests/transforms/test_mixed*.py", "tests/transforms/test_odd_inputs.py"), 1),
+    (("headroom_core/ccr/selections.py",), ("tests/ccr/test_retrieve.py", "tests/ccr/test_edges.py"), 3),
     (("headroom_core/ccr/marks.py",), ("tests/ccr/test_marks.py",), 20),
-    (("headroom_core/kompress/select.py",), ("tests/kompress/test_select*.py", "tests/kompress/test_guards*.py"), 8),
-    (("headroom_core/kompress/fuse.py",), ("tests/kompress/test_fuse*.py", "tests/kompress/test_select*.py"), 3),
+    (("headroom_core/kompress/select.py",), ("tests/kompress/test_select*.py", "tests/kompress/test_fuse.py"), 8),
+    (("headroom_core/kompress/fuse.py",), ("tests/kompress/test_fuse.py", "tests/kompress/test_select*.py"), 3),
     (("headroom_core/image/fuse.py",), ("tests/image/test_fuse*.py",), 6),
 )
 """Files, the tests that answer for them, and how much more than by its size an area weighs in the sample."""

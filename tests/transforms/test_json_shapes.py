@@ -100,28 +100,24 @@ def test_rows_of_arrays_are_columns_too() -> None:
 
 
 def _event(i: int) -> dict[str, Any]:
-    if i % 2:
-        return {
-            "seen_at": i,
-            "page": "/quay",
-            "ms": 20 + i % 9,
-            "agent": "a",
-            "width": 800,
-            "height": 600,
-            "lang": "no",
-        }
-    return {"bought": i, "price": 85, "coin": "NOK", "seat": i % 40, "deck": 2, "child": False, "pier": 3}
+    fields = (
+        ("seen", "page", "ms", "agent", "width", "height", "lang"),
+        ("bought", "price", "coin", "seat", "deck", "child", "pier"),
+        ("sailed", "boat", "wind", "crew", "tide", "fuel", "pilot"),
+        ("paid", "sum", "bank", "card", "till", "bill", "tax"),
+    )[i % 4]
+    return {name: i if at == 0 else 80 + i % 9 for at, name in enumerate(fields)}
 
 
 def test_each_shape_of_row_is_judged_by_its_own() -> None:
     """Rows too different for common columns: a price that is far from the prices stays, and a row of a shape seen once."""
-    events = [_event(i) for i in range(300)]
-    events[120]["price"] = 40_000
-    events[211] = {"alarm": "fire on deck 2"}
+    events = [_event(i) for i in range(400)]
+    events[121]["price"] = 40_000
+    events[211] = {"alarm": "smoke on deck 2"}
     text, left_out = _shrunk(events)
     assert "40000" in text
-    assert "fire on deck 2" in text
-    assert "of 300 rows" in left_out
+    assert "smoke on deck 2" in text
+    assert "of 400 rows" in left_out
 
 
 def test_few_large_members_share_the_budget() -> None:
@@ -275,6 +271,52 @@ def test_keys_that_all_differ_are_no_columns() -> None:
     assert "#0 {key_0_0:0," in text
     assert "#89 {key_89_0:0," in text
     assert "of 90 rows" in left_out
+
+
+def test_an_odd_row_is_searched_like_the_others() -> None:
+    """A row that fits no column order is found by the words that stand in it."""
+    rows: list[Any] = [{"id": i, "state": "done", "by": "Ada"} for i in range(300)]
+    rows[77] = {"by": "Bo", "state": "the crane of Lenvik fell", "id": 77}
+    rows[78] = "a note instead of a row"
+    text, _ = _shrunk(rows, "crane of Lenvik")
+    assert "the crane of Lenvik fell" in text
+
+
+def test_a_column_as_wide_as_its_rows_gives_names_to_them() -> None:
+    """A sibling array of as many names heads the rows; one of another length, or with a name twice, does not."""
+    rows = [[i, 80 + i % 9, "moored"] for i in range(300)]
+    text, _ = _shrunk({"columns": ["boat", "fee", "state"], "rows": rows}, "boat 211")
+    assert "boat" in text
+    assert "211" in text
+    for names in (["boat", "fee"], ["boat", "boat", "state"], [1, 2, 3]):
+        text, _ = _shrunk({"columns": names, "rows": rows}, "211")
+        assert json.dumps(names)[1:-1].replace(" ", "").replace('"', "") in text.replace(" ", "").replace('"', "")
+        assert "211" in text
+
+
+def test_lists_whose_elements_are_rare_without_being_odd() -> None:
+    """Where every row has elements of its own, none of them makes its row stand out: few rows stay."""
+    rows = [{"id": i, "tags": [f"tag-{i}", f"tag-{i + 1}", "boat"]} for i in range(300)]
+    text, _ = _shrunk(rows)
+    assert text.count("tag-") < 60
+
+
+def test_rows_with_very_many_keys_of_lists() -> None:
+    """Hundreds of lists of objects are looked at up to a bound, and the row that stands out in a plain column stays."""
+    rows = [{"id": i, "load": [{f"k{n}": n for n in range(40)}, {"x": i % 3}], "state": "done"} for i in range(120)]
+    rows[50]["state"] = "capsized"
+    text, _ = _shrunk(rows)
+    assert "capsized" in text
+
+
+def test_numbers_beyond_floats_are_no_reason_to_fail() -> None:
+    """Integers of hundreds of digits and exponents out of range are compared as far as possible, and kept as written."""
+    rows = [{"id": i, "n": 10**500 if i == 7 else i, "x": 1e308 if i % 2 else -1e308} for i in range(300)]
+    text, _ = _shrunk(rows)
+    assert _count(text) < 0.5 * _count(json.dumps(rows))
+    assert (
+        "1e999" in _shrunk("[" + ",".join(f'{{"id":{i},"n":{"1e999" if i == 5 else i}}}' for i in range(900)) + "]")[0]
+    )
 
 
 # ------------------------------------------------------------------ reading
