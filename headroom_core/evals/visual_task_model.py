@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from headroom_core.visual_tokens.learned.layers import Attention, Block, mlp
 
-from .visual_task_scenes import CHARACTERS, CLASSES, GRID, INKS, N_CLASSES, SHAPES, WORD
+from .visual_task_scenes import CELLS, CHARACTERS, CLASSES, GRID, INKS, N_CLASSES, SHAPES, WORD
 
 WIDTH = 64
 _WINDOW = 8
@@ -126,11 +126,12 @@ class Head(nn.Module):
 
 
 class Dense(nn.Module):
-    """Training aid, not used to answer: what has its centre in each token, and what the class token saw."""
+    """Training aid, not used to answer: what has its centre in each token, the token's cell, what the class token saw."""
 
     def __init__(self, width: int = WIDTH) -> None:
         super().__init__()
         self.each = nn.Linear(width, sum(n + 1 for n in _DENSE))
+        self.cell = nn.Linear(width, CELLS)
         self.all = nn.Linear(width, N_PRESENT)
 
     def forward(self, tokens: Tensor) -> list[Tensor]:

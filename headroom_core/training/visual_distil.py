@@ -27,7 +27,7 @@ from headroom_core.visual_tokens.learned import Latents, LearnedCompressor, Quer
 from .visual_teacher import collate
 
 _RATE = 3e-3
-_ASKED = 3  # questions of a picture in one step, for a module that compresses for each question anew
+_ASKED = 2  # questions of a picture in one step, for a module that compresses for each question anew
 
 
 class Reader(Protocol):
@@ -137,17 +137,38 @@ def head_reader(teacher: Answerer) -> Reader:
     return read
 
 
-def distil_loss(module: LearnedCompressor, pool: Pool, reader: Reader, rows: Tensor, picks: Tensor) -> Tensor:
-    """Feature distance plus answer divergence on the pictures ``rows`` (B,); ``picks`` (B, 3) are random questions."""
+@dataclass(frozen=True)
+class Goal:
+    """What the reader gets from all tokens: features (P, Q, D) half and logits (P, Q, C)."""
+
+    features: Tensor
+    logits: Tensor
+
+
+@torch.no_grad()
+def goal_of(pool: Pool, reader: Reader, size: int = 64) -> Goal:
+    """The goal for every picture and question of a pool."""
+    parts = [reader(t.float(), q, None) for t, q in zip(pool.tokens.split(size), pool.questions.split(size), strict=True)]
+    features, logits = zip(*parts, strict=True)
+    return Goal(torch.cat(features).half(), torch.cat(logits))
+
+
+def _picked(column: Tensor, picks: Tensor) -> Tensor:
+    """(B x K, 1, ...) the picked questions' rows of (B, Q, ...), each as a picture of its own."""
+    return column.gather(1, picks.unsqueeze(-1).expand(-1, -1, column.shape[-1])).flatten(0, 1).unsqueeze(1)
+
+
+def distil_loss(
+    module: LearnedCompressor, pool: Pool, goal: Goal, reader: Reader, rows: Tensor, picks: Tensor
+) -> Tensor:
+    """Feature distance plus answer divergence on the pictures ``rows`` (B,); ``picks`` (B, K) are random questions."""
     tokens, questions, asked = pool.tokens[rows].float(), pool.questions[rows], pool.asked[rows]
-    query = None
+    wanted, told, query = goal.features[rows].float(), goal.logits[rows], None
     if isinstance(module, QueryConditioned):
-        questions = questions.gather(1, picks.unsqueeze(-1).expand(-1, -1, 3)).flatten(0, 1).unsqueeze(1)
+        questions, wanted, told = (_picked(column, picks) for column in (questions, wanted, told))
         asked = asked.gather(1, picks).flatten().unsqueeze(1)
         tokens = tokens.repeat_interleave(picks.shape[1], dim=0)
         query = pool.teacher.head.in_token_space(questions)[:, 0].detach()
-    with torch.no_grad():
-        wanted, told = reader(tokens, questions, None)
     found = module(tokens, query=query, grid=pool.grid)
     features, logits = reader(found.tokens, questions, found.sizes.log())
     near = (features - wanted).pow(2).mean(-1) / wanted.pow(2).mean(-1).clamp(min=1e-6)
@@ -165,13 +186,14 @@ def distil(
     ratios: Sequence[float],
     steps: int,
     seed: int,
-    size: int = 32,
+    size: int = 16,
     checkpoint: Path | None = None,
 ) -> LearnedCompressor:
     """Train ``module`` for all ``ratios`` at once (the highest gets half of the steps); goes on from ``checkpoint``."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     seed_latents(module, pool, seed=seed)
+    goal = goal_of(pool, reader)
     optimiser = torch.optim.AdamW(module.parameters(), lr=_RATE, weight_decay=0.01, betas=(0.9, 0.98))
     first, started, order = 0, time.monotonic(), sorted(ratios)
     if checkpoint is not None and checkpoint.exists():
@@ -188,7 +210,7 @@ def distil(
         picks = torch.rand(size, pool.asked.shape[1], generator=generator)
         picks = (picks + pool.asked[rows].float()).topk(_ASKED, dim=1).indices
         module.ratio = float(order[-1] if step % 2 else order[step // 2 % len(order)])
-        loss = distil_loss(module, pool, reader, rows, picks)
+        loss = distil_loss(module, pool, goal, reader, rows, picks)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(module.parameters(), 1.0)

@@ -96,6 +96,12 @@ def present(marks: list[Tensor]) -> Tensor:
     return torch.cat(found, dim=1)
 
 
+def _cells() -> Tensor:
+    """(576,) the cell of each patch, 0..8; without this the place of a token is the last thing that the head learns."""
+    third = torch.arange(scenes.GRID) * 3 // scenes.GRID
+    return (third[:, None] * 3 + third).flatten()
+
+
 def _local_loss(dense: Dense, tokens: Tensor, batch: Batch) -> tuple[Tensor, float]:
     """The loss of saying what has its centre in each token, and the share of characters that is right."""
     loss, guesses = tokens.new_zeros(()), dense(tokens)
@@ -121,11 +127,12 @@ def full_loss(model: Answerer, dense: Dense, batch: Batch, bias: Tensor | None) 
     local, seen = _local_loss(dense, encoded.tokens, batch)
     relevant = model.head.relevance_logits(encoded.tokens, batch.questions).log_softmax(-1)
     pointing = -(relevant * batch.evidence).sum(-1)[batch.evidence.sum(-1) > 0].mean()
+    cell = functional.cross_entropy(dense.cell(encoded.tokens).flatten(0, 1), _cells().repeat(len(batch.images)))
     summary = functional.binary_cross_entropy_with_logits(dense.all(encoded.summary), present(batch.marks))
     known = batch.answers >= 0
     right = (logits.argmax(-1) == batch.answers)[known].float().mean().item()
-    told = {"answer": answer.item(), "local": local.item(), "seen": seen, "pointing": pointing.item(), "right": right}
-    return answer + local + 0.2 * pointing + summary, told
+    told = {"answer": answer.item(), "local": local.item(), "cell": cell.item(), "seen": seen, "right": right}
+    return answer + local + cell + 0.2 * pointing + summary, told
 
 
 @dataclass(frozen=True)

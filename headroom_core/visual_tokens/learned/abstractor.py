@@ -37,7 +37,7 @@ class ConvAbstractor(LearnedCompressor):
     Keeps the neighbourhood of every output. M must be a square number (4x, 9x, 16x of 576 are: 144, 64, 36).
     """
 
-    def __init__(self, width: int, *, ratio: float = 4.0, hidden: int = 128, depth: int = 2, group: int = 16) -> None:
+    def __init__(self, width: int, *, ratio: float = 4.0, hidden: int = 96, depth: int = 2, group: int = 16) -> None:
         super().__init__(width, ratio)
         self.into = nn.Conv2d(width, hidden, 1)
         self.fine = nn.Sequential(*[_Bottleneck(hidden, group) for _ in range(depth)])

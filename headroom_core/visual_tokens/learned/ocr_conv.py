@@ -22,7 +22,7 @@ class OcrConv(LearnedCompressor):
     """
 
     def __init__(
-        self, width: int, *, ratio: float = 16.0, hidden: int = 128, window: int = 8, depth: int = 2, heads: int = 2
+        self, width: int, *, ratio: float = 16.0, hidden: int = 96, window: int = 8, depth: int = 2, heads: int = 2
     ) -> None:
         super().__init__(width, ratio)
         if ratio not in {1.0, 16.0}:
