@@ -27,7 +27,7 @@ class BalancedPrune(TokenCompressor):
 
     uses = frozenset({"attention"})
 
-    def __init__(self, ratio: float = 4.0, balance: tuple[float, ...] = (0.2, 0.4, 0.6)) -> None:
+    def __init__(self, ratio: float = 4.0, balance: tuple[float, ...] = (0.1, 0.3, 0.5)) -> None:
         super().__init__(ratio)
         if not balance or any(not 0 <= weight <= 1 for weight in balance):
             raise InvalidInput(f"balance={balance!r}; give one weight from 0 to 1 per stage.")
@@ -42,26 +42,26 @@ class BalancedPrune(TokenCompressor):
         keep = torch.arange(count, device=tokens.device).expand(batch, count)
         for stage, weight in enumerate(self.balance, start=1):
             width = kept if stage == len(self.balance) else _between(count, kept, stage / len(self.balance))
-            chosen = top(weight * ranks(score) + (1 - weight) * diversity(rows, score), width)
+            chosen = top(weight * ranks(score) + (1 - weight) * ranks(diversity(rows, score)), width)
             rows, score, keep = take(rows, chosen), score.gather(1, chosen), keep.gather(1, chosen)
         return pruned(tokens, keep, grid)
 
 
 def ranks(scores: Tensor) -> Tensor:
-    """(B, N) scores as ranks from 0 (least) to 1: attention has a long tail that would drown any other term."""
+    """(B, N) scores as ranks from 0 (least) to 1: a long tail (attention) cannot drown a narrow band (cosines)."""
     order = torch.argsort(scores, dim=1, stable=True)
     rank = torch.arange(scores.shape[1], device=scores.device, dtype=torch.float32).expand_as(scores)
     return torch.zeros_like(rank).scatter(1, order, rank) / max(1, scores.shape[1] - 1)
 
 
 def diversity(rows: Tensor, score: Tensor) -> Tensor:
-    """(B, N) in 0..1: half the cosine distance to the most alike token of larger score (of equal scores the earlier)."""
+    """(B, N) in 0..2: cosine distance to the most alike token of larger score (of equal scores the earlier); 2 for the first."""
     count = rows.shape[1]
     alike = rows @ rows.transpose(1, 2)
     earlier = torch.ones(count, count, dtype=torch.bool, device=rows.device).tril(-1)
     mine, other = score.unsqueeze(2), score.unsqueeze(1)
     above = (other > mine) | ((other == mine) & earlier)
-    return (1 - alike.masked_fill(~above, -1.0).max(dim=2).values) / 2
+    return 1 - alike.masked_fill(~above, -1.0).max(dim=2).values
 
 
 def _between(count: int, kept: int, part: float) -> int:

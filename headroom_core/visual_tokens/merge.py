@@ -24,7 +24,8 @@ class ToMe(TokenCompressor):
             pairs anew more often: closer means, more time.
 
     Every output is the plain mean of all input tokens behind it (which is what size-weighted means of means come to).
-    For a video (T, H, W) the tokens of all frames are matched together, so still regions merge over time.
+    For a video (T, H, W) all frames are matched together, and the split alternates along time: what stands still in two
+    neighbouring frames is on different sides and can merge.
     """
 
     def __init__(self, ratio: float = 4.0, share: float = 0.25) -> None:
@@ -38,9 +39,10 @@ class ToMe(TokenCompressor):
     ) -> Compressed:
         """Match and merge until ``kept`` are left."""
         batch, count, _ = tokens.shape
+        order = _interleaved(count, grid, tokens.device)
         assignment = torch.arange(count, device=tokens.device).expand(batch, count)
         place = assignment
-        sums = tokens.float()
+        sums = tokens[:, order].float()
         while count > kept:
             away = min(count - kept, max(1, int(count * self.share)))
             target, alive = match(sums, away)
@@ -50,7 +52,9 @@ class ToMe(TokenCompressor):
             assignment = number.gather(1, target).gather(1, assignment)
             place = place.gather(1, alive)
             count -= away
-        return merged(tokens, assignment, place, grid)
+        place, rank = order[place].sort(dim=1)  # outputs in raster order
+        number = torch.argsort(rank, dim=1)
+        return merged(tokens, number.gather(1, assignment)[:, torch.argsort(order)], place, grid)
 
 
 def match(tokens: Tensor, away: int) -> tuple[Tensor, Tensor]:
@@ -81,6 +85,12 @@ def proportional_attention(query: Tensor, key: Tensor, value: Tensor, sizes: Ten
     """
     bias = sizes.log()[:, None, None, :].to(query.dtype)
     return functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+
+
+def _interleaved(count: int, grid: Grid | None, device: torch.device) -> Tensor:
+    """(N,) the order in which tokens are split into even and odd: raster, for a video the frames of each cell in a row."""
+    order = torch.arange(count, device=device)
+    return order if grid is None or len(grid) == 2 else order.view(grid).permute(1, 2, 0).reshape(-1)
 
 
 def _numbers(index: Tensor) -> Tensor:

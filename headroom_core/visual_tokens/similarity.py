@@ -106,7 +106,7 @@ def _gather(
 ) -> Compressed:
     """Merge every token into its leader: the first one that is alike, or without a threshold the most alike."""
     count = tokens.shape[1]
-    order = top(leads.float(), width)
+    order = torch.argsort(leads.int(), dim=1, descending=True, stable=True)[:, :width]  # leaders first, in raster order
     number = (leads.long().cumsum(dim=1) - 1).clamp(min=0)
     candidates = alike.masked_fill(~leads.unsqueeze(1), -2.0)
     if threshold is None:

@@ -31,7 +31,10 @@ def _llava() -> tuple[Any, Callable[[int], tuple[dict[str, Any], list[int]]]]:
 
     vision = CLIPVisionConfig(**VISION, image_size=32, patch_size=4)
     config = LlavaConfig(vision_config=vision, text_config=LlamaConfig(**TEXT), image_token_index=IMAGE)
-    return LlavaForConditionalGeneration(config), lambda count: ({"pixel_values": _rand(count, 3, 32, 32)}, [64] * count)
+    return LlavaForConditionalGeneration(config), lambda count: (
+        {"pixel_values": _rand(count, 3, 32, 32)},
+        [64] * count,
+    )
 
 
 def _llava_next() -> tuple[Any, Callable[[int], tuple[dict[str, Any], list[int]]]]:
@@ -55,8 +58,17 @@ def _llava_next() -> tuple[Any, Callable[[int], tuple[dict[str, Any], list[int]]
 def _idefics3(smol: bool = False) -> tuple[Any, Callable[[int], tuple[dict[str, Any], list[int]]]]:
     import transformers as tf
 
-    names = ("SmolVLMConfig", "SmolVLMForConditionalGeneration") if smol else ("Idefics3Config", "Idefics3ForConditionalGeneration")
-    vision = {**VISION, "image_size": 32, "patch_size": 2, "model_type": "smolvlm_vision" if smol else "idefics3_vision"}
+    names = (
+        ("SmolVLMConfig", "SmolVLMForConditionalGeneration")
+        if smol
+        else ("Idefics3Config", "Idefics3ForConditionalGeneration")
+    )
+    vision = {
+        **VISION,
+        "image_size": 32,
+        "patch_size": 2,
+        "model_type": "smolvlm_vision" if smol else "idefics3_vision",
+    }
     config = getattr(tf, names[0])(
         vision_config=vision, text_config={**TEXT, "model_type": "llama"}, image_token_id=IMAGE, scale_factor=2
     )
@@ -74,7 +86,10 @@ def _paligemma() -> tuple[Any, Callable[[int], tuple[dict[str, Any], list[int]]]
         image_token_index=IMAGE,
         projection_dim=32,
     )
-    return PaliGemmaForConditionalGeneration(config), lambda count: ({"pixel_values": _rand(count, 3, 32, 32)}, [64] * count)
+    return PaliGemmaForConditionalGeneration(config), lambda count: (
+        {"pixel_values": _rand(count, 3, 32, 32)},
+        [64] * count,
+    )
 
 
 def _qwen(newer: bool = False) -> tuple[Any, Callable[[int], tuple[dict[str, Any], list[int]]]]:
@@ -85,7 +100,9 @@ def _qwen(newer: bool = False) -> tuple[Any, Callable[[int], tuple[dict[str, Any
     if newer:
         vision = {"hidden_size": 32, "out_hidden_size": 32, "intermediate_size": 64, "num_heads": 4, "depth": 2}
         vision |= {"fullatt_block_indexes": [1], "window_size": 56, "patch_size": 14, "spatial_merge_size": 2}
-        model = tf.Qwen2_5_VLForConditionalGeneration(tf.Qwen2_5_VLConfig(vision_config=vision, text_config=text, **ids))
+        model = tf.Qwen2_5_VLForConditionalGeneration(
+            tf.Qwen2_5_VLConfig(vision_config=vision, text_config=text, **ids)
+        )
     else:
         vision = {"embed_dim": 32, "hidden_size": 32, "num_heads": 4, "depth": 2, "mlp_ratio": 2}
         model = tf.Qwen2VLForConditionalGeneration(tf.Qwen2VLConfig(vision_config=vision, text_config=text, **ids))
