@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -74,6 +75,11 @@ class Passages:
         self._namespace = namespace
         self._budget = token_budget
 
+    @property
+    def compressor(self) -> Compressor:
+        """The compressor with these settings: lossy, and every part is its business."""
+        return self._compressor
+
     def cut(self, texts: Sequence[str], query: str | None) -> list[Passage]:
         """Each text cut down, in order."""
         compressor = self._compressor
@@ -85,7 +91,7 @@ class Passages:
             compressor = compressor.with_options(target_ratio=self._budget / sum(sizes))
         namespace = namespace_for(compressor, self._namespace)
         found: dict[int, Passage] = {}
-        fresh = [i for i, text in enumerate(texts) if text and not _known(compressor, text, namespace)]
+        fresh = [i for i, text in enumerate(texts) if text and not known(compressor, text, namespace)]
         if query and query.strip() and _weighs(compressor):
             prose = [i for i in fresh if "```" not in texts[i] and detect(texts[i]).kind == "prose"]
             found |= dict(zip(prose, _weighed(compressor, [whole[i] for i in prose], query, namespace), strict=False))
@@ -113,7 +119,7 @@ def _one(compressor: Compressor, whole: Passage, query: str | None, namespace: s
     (change,) = outcome.changes
     shown = without_caption(change.rewrite.text) if change.rewrite.left_out else change.rewrite.text
     if change.ref:
-        _remember(compressor, shown, namespace)
+        remember(compressor, shown, namespace)
     return Passage(shown, whole.tokens, compressor.count(shown) if shown else 0, change.ref)
 
 
@@ -157,21 +163,27 @@ def _stored(compressor: Compressor, whole: Passage, result: KompressResult, name
         if compressor.options.strict:
             raise
         return whole
-    _remember(compressor, cut.text, namespace)
+    remember(compressor, cut.text, namespace)
     return replace(cut, ref=ref)
 
 
-def _known(compressor: Compressor, text: str, namespace: str) -> bool:
+def known(compressor: Compressor, text: str, namespace: str) -> bool:
     """Did we make this text, in this namespace? A store that is out of order knows nothing."""
     try:
-        return compressor.originals is not None and compressor.originals.recognises(text, namespace=namespace)
+        return (
+            bool(text)
+            and compressor.originals is not None
+            and compressor.originals.recognises(text, namespace=namespace)
+        )
     except StoreError:
         return False
 
 
-def _remember(compressor: Compressor, text: str, namespace: str) -> None:
+def remember(compressor: Compressor, text: str, namespace: str) -> None:
+    """Note a result of ours, so that it stays as it is when it comes again; a store that fails now forgets it."""
     if compressor.originals is not None and text:
-        compressor.originals.remember(text, namespace=namespace)
+        with suppress(StoreError):
+            compressor.originals.remember(text, namespace=namespace)
 
 
 @lru_cache(8)

@@ -1,8 +1,8 @@
-"""Contracts that LlamaIndex itself does not check. Subclass one in a test file, give it your component, run pytest.
+"""Contracts that LlamaIndex itself does not check. Subclass one in a test file, give it your component, run pytest:
 
-class TestMine(WrappedLLMContract):
-def wrap(self, inner: LLM) -> LLM:
-return MyWrapper(inner)
+    class TestMine(WrappedLLMContract):
+        def wrap(self, inner: LLM) -> LLM:
+            return MyWrapper(inner)
 """
 
 from __future__ import annotations

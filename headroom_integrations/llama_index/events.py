@@ -24,7 +24,7 @@ Hook = Callable[[Note], None]
 """Hears of each note: sums of one request, of one cut, or of one retrieval."""
 
 _SUMS: Final = ("requests", "original_tokens", "compressed_tokens", "saved", "retrievals", "retrieved_tokens")
-_GROUPS: Final = ("by_kind", "by_tool")
+_GROUPS: Final = ("by_kind", "by_tool", "skipped")
 _QUERIES_KEPT: Final = 1000
 
 _dispatcher = get_dispatcher(__name__)

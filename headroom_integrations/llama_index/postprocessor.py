@@ -14,6 +14,7 @@ from headroom_core.pipeline import Compressor
 from headroom_integrations._passages import Passage, Passages
 from headroom_integrations.llama_index.events import tell
 from headroom_integrations.llama_index.messages import NOTE
+from headroom_integrations.llama_index.pictures import Pictures, Shown, with_picture
 
 
 class HeadroomNodePostprocessor(BaseNodePostprocessor):
@@ -23,6 +24,9 @@ class HeadroomNodePostprocessor(BaseNodePostprocessor):
     share of lost evidence); without one, the bundled threshold holds the risk at 5 %. Ids, scores, relationships,
     metadata and offsets stay. ``node.metadata["headroom"]``, which no prompt and no embedding sees, has the reference of
     the original; the last node's lists what was dropped altogether. No marker stands in the text.
+
+    A picture becomes its text, a crop or a smaller one where that keeps what the query asks, else it stays; an
+    ``ImageNode`` whose picture became text is a ``TextNode``. ``metadata["headroom"]["picture"]`` has its reference.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -33,6 +37,7 @@ class HeadroomNodePostprocessor(BaseNodePostprocessor):
     token_budget: int | None = None
     max_risk: float | None = None
     _passages: Passages = PrivateAttr()
+    _pictures: Pictures = PrivateAttr()
 
     def model_post_init(self, context: Any, /) -> None:
         """Settle the budget, or say what is wrong with it."""
@@ -44,6 +49,7 @@ class HeadroomNodePostprocessor(BaseNodePostprocessor):
             token_budget=self.token_budget,
             max_risk=self.max_risk,
         )
+        self._pictures = Pictures(self._passages.compressor, self.namespace)
 
     @classmethod
     def class_name(cls) -> str:
@@ -59,8 +65,16 @@ class HeadroomNodePostprocessor(BaseNodePostprocessor):
         passages = self._passages.cut([text_of(scored.node) for scored in nodes], query)
         if not any(passage.text.strip() for passage in passages):
             passages = [self._least(nodes), *passages[1:]]
-        tell(_note(passages), "nodes", self.callback_manager)
-        return _left(nodes, passages)
+        kept = _left(nodes, passages)
+        shown, stay = self._pictures.cut([scored.node for scored in kept], query)
+        tell(_note(passages, shown, stay), "nodes", self.callback_manager)
+        return [self._shown(scored, new) if new else scored for scored, new in zip(kept, shown, strict=True)]
+
+    def _shown(self, scored: NodeWithScore, shown: Shown) -> NodeWithScore:
+        node = with_picture(scored.node, shown)
+        if shown.text:
+            self._pictures.remember(text_of(node))
+        return scored.model_copy(update={"node": noted(node, {"picture": shown.note})})
 
     def _least(self, nodes: Sequence[NodeWithScore]) -> Passage:
         """The first node, halved or within the budget, where nothing else is left: no answer comes from nothing."""
@@ -128,7 +142,14 @@ def noted(node: BaseNode, note: dict[str, Any]) -> BaseNode:
     return node.model_copy(update={"metadata": metadata, **hidden})
 
 
-def _note(passages: Sequence[Passage]) -> dict[str, Any]:
-    before = sum(passage.original_tokens for passage in passages)
-    after = sum(passage.tokens for passage in passages)
-    return {"requests": 1, "original_tokens": before, "compressed_tokens": after, "saved": before - after}
+def _note(passages: Sequence[Passage], shown: Sequence[Shown | None], stay: dict[str, int]) -> dict[str, Any]:
+    pictures = [each.note for each in shown if each]
+    before = sum(each.original_tokens for each in passages) + sum(each["original_tokens"] for each in pictures)
+    after = sum(each.tokens for each in passages) + sum(each["tokens"] for each in pictures)
+    sums: dict[str, Any] = {
+        "requests": 1,
+        "original_tokens": before,
+        "compressed_tokens": after,
+        "saved": before - after,
+    }
+    return sums | ({"skipped": stay} if stay else {})

@@ -12,7 +12,7 @@ from llama_index.core.tools import FunctionTool
 
 from headroom_integrations.llama_index.testing import ScriptedLLM, says
 from tests.llama_index.conftest import TEXT, conversation
-from tests.llama_index.test_postprocessor import Finds, nodes
+from tests.llama_index.test_postprocessor import CATS, PUMPS, QUESTION, Finds, nodes
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs" / "llama_index").glob("*.md"))
@@ -55,6 +55,28 @@ def test_streaming_chat(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "Let me look closer." in out
     assert " 0 turns" not in out
+
+
+def test_compare(capsys: pytest.CaptureFixture[str]) -> None:
+    """One row for each setting; with no postprocessor everything is kept; ours keeps the sentence that answers."""
+    module = example("llama_index_compare")
+
+    class Letters(module.Remembered):  # type: ignore[misc, name-defined]
+        def embedded(self, texts: list[str]) -> list[list[float]]:
+            counts = [[text.lower().count(chr(97 + n)) + 0.01 for n in range(26)] for text in texts]
+            return [[each / sum(row) for each in row] for row in counts]
+
+    start = PUMPS.index("The pump B-88 ran")
+    evidence = [(start, PUMPS.index(".", start) + 1)]
+    documents = [{"text": PUMPS, "evidence": evidence}, {"text": CATS, "evidence": []}]
+    rows = module.main([{"query": QUESTION, "documents": documents}], Letters())
+    assert rows[0] == {"postprocessor": "none", "evidence": 1.0, "tokens_kept": 1.0, "ms_median": rows[0]["ms_median"]}
+    ours = [row for row in rows if "Headroom" in row["postprocessor"]]
+    assert all(row["evidence"] == 1.0 and row["tokens_kept"] < 0.6 for row in ours)
+    assert [row["ms_median"] is None for row in rows if module.OPTIMIZER in row["postprocessor"]] == [False] + [
+        True
+    ] * 5
+    assert capsys.readouterr().out.count("\n") == len(rows)
 
 
 def users(page: int) -> str:
