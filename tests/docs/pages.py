@@ -1,6 +1,7 @@
 """The code blocks of the pages: found, run, and their printed output compared with what the page shows.
 
-A ``python`` block that is followed by a ``text`` block prints exactly that text. A block under ``<!-- not run: reason -->``
+A ``python`` block that is followed by a ``text`` block prints exactly that text; a ``console`` block shows what its
+``$ headroom-core`` lines print, run in the folder in which the page's Python ran. A block under ``<!-- not run: reason -->``
 is only compiled. ``python -m tests.docs.pages`` writes the shown outputs anew; read the difference before committing it.
 """
 
@@ -10,6 +11,7 @@ import contextlib
 import io
 import os
 import re
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -55,7 +57,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def run(page: Path, room: Mapping[str, Any] | None = None) -> Iterator[tuple[Block, str]]:
-    """Run the Python blocks of a page in one namespace; yields each ``text`` block that follows one, and what was printed."""
+    """Run the Python blocks of a page in one namespace; yields each block that shows an output, and what was printed."""
     module = ModuleType(f"page_{page.stem}")  # a real one: dataclasses and pickle look for their classes in it
     sys.modules[module.__name__] = module
     vars(module).update(room or {})
@@ -71,6 +73,8 @@ def _run(page: Path, names: dict[str, Any]) -> Iterator[tuple[Block, str]]:
         if block.language == "text" and printed is not None:
             yield block, printed
         printed = None
+        if block.language == "console":
+            yield block, _typed(block.text)
         if block.language != "python":
             continue
         code = compile("\n" * block.line + block.text, str(page), "exec")
@@ -78,6 +82,22 @@ def _run(page: Path, names: dict[str, Any]) -> Iterator[tuple[Block, str]]:
             with contextlib.redirect_stdout(io.StringIO()) as out:
                 exec(code, names)
             printed = out.getvalue()
+
+
+def _typed(text: str) -> str:
+    """The commands of a console block, each with what it prints on a terminal."""
+    from click.testing import CliRunner
+
+    from headroom_core.cli.commands import commands
+
+    shown: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            words = shlex.split(line[2:])
+            assert words[0] == "headroom-core", line
+            result = CliRunner().invoke(commands, words[1:], prog_name="headroom-core", catch_exceptions=False)
+            shown.append(f"{line}\n{result.output}")
+    return "".join(text if text.endswith("\n") else text + "\n" for text in shown)
 
 
 def environment(home: Path) -> dict[str, str]:
