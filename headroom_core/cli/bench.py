@@ -20,6 +20,7 @@ def bench(suite: str, arguments: tuple[str, ...]) -> None:
     given = list(arguments)
     if suite.startswith("-"):
         suite, given = "bench", [suite, *given]
-    if suite not in SUITES:
-        raise click.UsageError(f"no suite {suite!r}; there are {', '.join(SUITES)}")
+    suites = {"bench", *SUITES}
+    if suite not in suites:
+        raise click.UsageError(f"no suite {suite!r}; there are {', '.join(sorted(suites))}")
     import_module(f"headroom_core.evals.{suite}").main(given)
