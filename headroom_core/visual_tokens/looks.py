@@ -59,5 +59,9 @@ class Looks:
         classed = math.isqrt(count) ** 2 != count and math.isqrt(count - 1) ** 2 == count - 1
         if classed:
             query = query[:, :, :1]
-        weights = torch.softmax(query @ key.transpose(2, 3) / math.sqrt(query.shape[-1]), dim=-1).mean(dim=(1, 2))
+        total = torch.zeros(batch, count, device=hidden.device)
+        for head in range(query.shape[1]):  # one by one: all heads of 4096 patches together are a gigabyte
+            logits = query[:, head] @ key[:, head].transpose(1, 2) / math.sqrt(query.shape[-1])
+            total += torch.softmax(logits, dim=-1).mean(dim=1)
+        weights = total / query.shape[1]
         self.scores = weights[:, 1:] if classed else weights

@@ -47,7 +47,7 @@ class Recommendation:
     """What to do with an image.
 
     Attributes:
-        module: the name of the class, or of a learned module to train and load.
+        module: the name of a class of this package, or of a learned module (a key of ``learned.LEARNED``).
         ratio: N / M; for an adaptive module None, it depends on the image.
         tokens: visual tokens before.
         kept: visual tokens after (before, where the ratio is None).
@@ -71,7 +71,10 @@ class Recommendation:
         if self.threshold is not None:
             return SimilarityMerge(self.threshold)
         if self.module not in _MODULES:
-            raise InvalidInput(f"{self.module} is a learned module: train or load it, or ask with learned=False.")
+            raise InvalidInput(
+                f"{self.module} is a learned module: headroom_core.visual_tokens.learned.load({self.module!r}, "
+                f"ratio={self.ratio:g}) builds it; learned=False recommends one without weights."
+            )
         found = _MODULES[self.module](self.ratio or 1.0)
         return found if self.slices == (1, 1) or self.ratio == 1.0 else SliceWise(found, most=math.prod(self.slices))
 
@@ -139,8 +142,10 @@ def _tokens(width: int, height: int, patch: int, side: int, slices: tuple[int, i
 def _module(content: Content, ratio: float, question: bool, learned: bool, sliced: bool) -> str:
     if learned:
         if content == "document" and ratio > 9:
-            return "OcrConv"
-        return "SliceResampler" if sliced else "PerceiverResampler"
+            return "ocr_conv"
+        if question:
+            return "query_conditioned"
+        return "slice_resampler" if sliced else "perceiver"
     if question:
         return "QuerySelect"
     if content == "video":
