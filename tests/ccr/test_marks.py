@@ -131,3 +131,32 @@ def test_references_have_a_shape() -> None:
     assert is_ref(ref)
     for other in (ref.upper(), ref + "a", ref[:-1], " " + ref, ref + "\n", "../" + ref, "hr_" + "0" * 16, None, 3):
         assert not is_ref(other)
+
+
+@pytest.mark.parametrize(
+    ("left_out", "line"),
+    [
+        ("3 rows", "3 rows"),
+        ("a [list]\nof\t rows ", "a (list) of rows"),
+        ("x" * 4000, "x" * 4000),
+        ("x" * 4001, "x" * 3999 + "…"),
+    ],
+)
+def test_what_was_left_out_stands_on_one_bounded_line(left_out: str, line: str) -> None:
+    """White space becomes blanks, square brackets round ones; beyond 4,000 characters it is cut with an ellipsis."""
+    assert one_line(left_out) == line
+
+
+def test_an_empty_body_has_no_line_above_its_marker() -> None:
+    """Where nothing stays, the marker is the whole text, and reads back as such."""
+    assert caption("", "all of it") == "[left out: all of it]"
+    found = read_mark(marked("", "all of it"))
+    assert found is not None
+    assert (found.body, found.left_out) == ("", "all of it")
+
+
+def test_a_marker_line_that_is_too_long_is_none() -> None:
+    """What we never write is not read: a closing line beyond its bound is plain data."""
+    text = marked("body", "x" * 4000)
+    assert read_mark(text) is not None
+    assert read_mark(text.replace("x" * 4000, "x" * 4001)) is None

@@ -11,6 +11,7 @@ import pytest
 from headroom_core.anchors import asked
 from headroom_core.transforms import transform_for
 from headroom_core.transforms._json.preview import preview
+from headroom_core.transforms._unified import parse
 from headroom_core.transforms.diff import decode, encode
 from headroom_core.transforms.mixed import Mixed
 from headroom_core.types import Context, Kind, Part, Rewrite, Text
@@ -118,6 +119,34 @@ def test_the_lossless_form_of_a_diff_comes_back(ends: str) -> None:
         assert len(short) < len(text)
         assert decode(short) == text
     assert ends == "\r\n" or short is not None
+
+
+def test_a_hunk_begins_at_the_start_of_a_line_only() -> None:
+    """A changed line that speaks of hunks is a changed line, and so is one behind the counts of its hunk."""
+    hunk = "@@ -1,3 +1,3 @@\n a\n-see @@ -1,2 +3,4 @@ there\n+see @@ -5,6 +7,8 @@ there\n b\n"
+    pieces = parse(f"--- a/f\n+++ b/f\n{hunk}that is all: @@ -9,9 +9,9 @@\n")
+    assert [type(piece).__name__ for piece in pieces] == ["Header", "Hunk", "Loose"]
+    assert pieces[1].text == hunk
+    assert pieces[2].text == "that is all: @@ -9,9 +9,9 @@\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"--- a/f\n+++ b/f\n{HUNK}",
+        f"intro\n\ndiff --git a/f b/f\nindex 1..2\n--- a/f\n+++ b/f\n{HUNK}\nend\n",
+        f"Index: f\n{'=' * 67}\n--- f\t(revision 7)\n+++ f\t(working copy)\n{HUNK}",
+        "diff --cc f\nindex 1,2..3\n--- a/f\n+++ b/f\n@@@ -1,2 -1,2 +1,3 @@@\n  a\n++b\n -c\n",
+        "@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n\\ No newline at end of file",
+        "--- a/f\n+++ b/f\n@@ -1,2 +1 @@\n--- x\n a\n--- a/g\n+++ b/g\n@@ -1 +1 @@\n-a\n+b\n",
+        "GIT binary patch\nliteral 3\nKcmZ\n\nliteral 0\nHcmV\n\n",
+        "@@ no hunk @@\nwords\n",
+        "",
+    ],
+)
+def test_pieces_joined_are_the_text(text: str) -> None:
+    """Whatever a text holds, no byte is lost or moved between headers, hunks and the rest."""
+    assert "".join(piece.text for piece in parse(text)) == text
 
 
 # ------------------------------------------------------------------ listings

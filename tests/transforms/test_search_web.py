@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headroom_core.transforms._search.web import read_web
-from headroom_core.transforms.search import Search
+from headroom_core.transforms.search import Search, clip
 from headroom_core.types import Context, Part, Rewrite, Text
 
 SNIPPET = "Timetables, fares and piers of the coast, with maps and a list of those who built them. "
@@ -50,10 +50,10 @@ def test_few_short_hits_all_stay() -> None:
 
 def test_a_heading_inside_of_a_snippet_belongs_to_its_hit() -> None:
     """A block without an address is the rest of the hit before it."""
-    text = "\n".join([_hit(1), "2) a list inside of the snippet, without an address", _hit(3), _hit(4)])
+    text = "\n".join([_hit(1), _hit(2), _hit(3), "4) a list inside of the snippet, without an address", _hit(5)])
     hits = read_web(text)
-    assert len(hits) == 3
-    assert "a list inside of the snippet" in hits[0].text
+    assert [hit.address[-1] for hit in hits] == ["1", "2", "3", "5"]
+    assert ["a list inside of the snippet" in hit.text for hit in hits] == [False, False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,19 @@ def test_a_heading_inside_of_a_snippet_belongs_to_its_hit() -> None:
 def test_other_texts_are_no_hits(text: str) -> None:
     """Prose with links, and lists whose first entry has no address, are left to others."""
     assert read_web(text) == []
+
+
+@pytest.mark.parametrize(
+    ("at", "shown"),
+    [
+        (0, "lantern" + "." * 93 + "…"),
+        (400, "…" + "." * 25 + "lantern" + "." * 68 + "…"),
+        (893, "…" + "." * 93 + "lantern"),
+        (None, "." * 100 + "…"),
+    ],
+)
+def test_a_long_hit_is_cut_around_the_word(at: int | None, shown: str) -> None:
+    """A quarter of the room stands before the word; an ellipsis stands only where something was cut."""
+    text = "." * 900 if at is None else "." * at + "lantern" + "." * (893 - at)
+    assert clip(text, 100, ["nothing", "lantern"]) == shown
+    assert clip(text[:100], 100, ["lantern"]) == text[:100]
