@@ -6,7 +6,6 @@ python examples/llama_index_agent.py --live gpt-5-mini       # a real model of O
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import re
@@ -16,7 +15,7 @@ from llama_index.core.agent.workflow import FunctionAgent, ToolCallResult
 from llama_index.core.llms import LLM, ChatMessage
 
 from headroom_integrations.llama_index import HeadroomEventHandler, HeadroomToolSpec
-from headroom_integrations.llama_index.testing import ScriptedLLM, says
+from headroom_integrations.llama_index.testing import ScriptedLLM, run_example, says
 
 QUESTION = "What did order 4711 cost?"
 
@@ -63,12 +62,4 @@ def main(llm: LLM) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--live", metavar="MODEL", help="a chat model of OpenAI, for example gpt-5-mini")
-    name = parser.parse_args().live
-    if name:
-        from llama_index.llms.openai import OpenAI
-
-        main(OpenAI(model=name))
-    else:
-        main(scripted())
+    run_example(__doc__ or "", main, scripted)

@@ -6,8 +6,6 @@ python examples/llama_index_rag.py --live gpt-5-mini       # a real model of Ope
 
 from __future__ import annotations
 
-import argparse
-
 from llama_index.core import QueryBundle, get_response_synthesizer
 from llama_index.core.llms import LLM
 from llama_index.core.query_engine import RetrieverQueryEngine
@@ -16,7 +14,7 @@ from llama_index.core.schema import NodeWithScore, TextNode
 
 from headroom_core import Compressor
 from headroom_integrations.llama_index import HeadroomEventHandler, HeadroomNodePostprocessor, retrieve_tool
-from headroom_integrations.llama_index.testing import ScriptedLLM, says
+from headroom_integrations.llama_index.testing import ScriptedLLM, run_example, says
 
 QUESTION = "At what temperature did pump B-88 run on Tuesday?"
 REPORT = (
@@ -73,12 +71,4 @@ def main(llm: LLM) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--live", metavar="MODEL", help="a chat model of OpenAI, for example gpt-5-mini")
-    name = parser.parse_args().live
-    if name:
-        from llama_index.llms.openai import OpenAI
-
-        main(OpenAI(model=name))
-    else:
-        main(scripted())
+    run_example(__doc__ or "", main, scripted)

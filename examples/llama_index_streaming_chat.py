@@ -6,7 +6,6 @@ python examples/llama_index_streaming_chat.py --live gpt-5-mini  # a real model 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import re
@@ -17,7 +16,7 @@ from llama_index.core.memory import Memory
 
 from headroom_core import Compressor
 from headroom_integrations.llama_index import HeadroomLLM, HeadroomMemoryBlock
-from headroom_integrations.llama_index.testing import ScriptedLLM, says
+from headroom_integrations.llama_index.testing import ScriptedLLM, run_example, says
 
 LOG = json.dumps(
     [{"job": n, "state": "failed" if n == 77 else "done", "seconds": 12 + n % 9} for n in range(300)], indent=1
@@ -70,12 +69,4 @@ def main(llm: LLM) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--live", metavar="MODEL", help="a chat model of OpenAI, for example gpt-5-mini")
-    name = parser.parse_args().live
-    if name:
-        from llama_index.llms.openai import OpenAI
-
-        main(OpenAI(model=name))
-    else:
-        main(scripted())
+    run_example(__doc__ or "", main, scripted)

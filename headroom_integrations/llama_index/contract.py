@@ -1,4 +1,6 @@
-"""Contracts that LlamaIndex itself does not check. Subclass one in a test file, give it your component, run pytest:
+"""Contracts that LlamaIndex itself does not check.
+
+Subclass one in a test file, give it your component, and run pytest:
 
     class TestMine(WrappedLLMContract):
         def wrap(self, inner: LLM) -> LLM:

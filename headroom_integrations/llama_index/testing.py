@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -23,6 +24,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from pydantic import Field, PrivateAttr
 
+P = TypeVar("P")
 Step: TypeAlias = ChatMessage | Callable[[Sequence[ChatMessage]], ChatMessage]
 
 
@@ -33,6 +35,19 @@ def says(text: str = "", *calls: tuple[str, dict[str, Any]]) -> ChatMessage:
         call_id = f"call_{abs(len(json.dumps(arguments)) * 31 + at)}_{name}"
         blocks.append(ToolCallBlock(tool_call_id=call_id, tool_name=name, tool_kwargs=arguments))
     return ChatMessage(role="assistant", blocks=blocks)
+
+
+def run_example(text: str, main: Callable[[Any], object], scripted: Callable[[], Any]) -> None:
+    """Run an example from the command line: with its script, or with ``--live MODEL`` against OpenAI."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--live", metavar="MODEL", help="a chat model of OpenAI, for example gpt-5-mini")
+    name = parser.parse_args().live
+    if not name:
+        main(scripted())
+        return
+    from llama_index.llms.openai import OpenAI
+
+    main(OpenAI(model=name))
 
 
 class ScriptedLLM(FunctionCallingLLM):
@@ -102,13 +117,7 @@ class ScriptedLLM(FunctionCallingLLM):
     @llm_chat_callback()
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """The next step, in pieces."""
-        pieces = self._pieces(self._next(messages, kwargs))
-
-        async def stream() -> ChatResponseAsyncGen:
-            for piece in pieces:
-                yield piece
-
-        return stream()
+        return _later(self._pieces(self._next(messages, kwargs)))
 
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
@@ -123,30 +132,27 @@ class ScriptedLLM(FunctionCallingLLM):
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """The next step's text, in pieces."""
-        pieces = self._pieces(self._next([ChatMessage(content=prompt)], kwargs))
-        return (CompletionResponse(text=piece.message.content or "", delta=piece.delta) for piece in pieces)
+        return (piece for piece in self._texts(prompt, kwargs))
 
     @llm_completion_callback()
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """The next step's text, in pieces."""
-        pieces = self._pieces(self._next([ChatMessage(content=prompt)], kwargs))
+        return _later(self._texts(prompt, kwargs))
 
-        async def stream() -> CompletionResponseAsyncGen:
-            for piece in pieces:
-                yield CompletionResponse(text=piece.message.content or "", delta=piece.delta)
-
-        return stream()
+    def _texts(self, prompt: str, arguments: dict[str, Any]) -> list[CompletionResponse]:
+        pieces = self._pieces(self._next([ChatMessage(content=prompt)], arguments))
+        return [CompletionResponse(text=piece.message.content or "", delta=piece.delta) for piece in pieces]
 
     def _prepare_chat_with_tools(
         self,
         tools: Sequence[Any],
         user_msg: str | ChatMessage | None = None,
         chat_history: list[ChatMessage] | None = None,
-        verbose: bool = False,
-        allow_parallel_tool_calls: bool = False,
+        *_: Any,
         tool_required: bool = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
+        kwargs = {name: value for name, value in kwargs.items() if name not in ("verbose", "allow_parallel_tool_calls")}
         asked = ChatMessage(content=user_msg) if isinstance(user_msg, str) else user_msg
         choice = "required" if tool_required else "auto"
         specs = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
@@ -164,6 +170,11 @@ class ScriptedLLM(FunctionCallingLLM):
             ToolSelection(tool_id=call.tool_call_id or "", tool_name=call.tool_name, tool_kwargs=_arguments(call))
             for call in calls
         ]
+
+
+async def _later(pieces: Sequence[P]) -> AsyncGenerator[P, None]:
+    for piece in pieces:
+        yield piece
 
 
 def _piece(blocks: Sequence[Any], delta: str) -> ChatResponse:

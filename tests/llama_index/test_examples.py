@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
 import pytest
 from llama_index.core.tools import FunctionTool
 
-from headroom_integrations.llama_index.testing import ScriptedLLM, says
+from headroom_integrations.llama_index.testing import ScriptedLLM, run_example, says
 from tests.llama_index.conftest import TEXT, conversation
 from tests.llama_index.test_postprocessor import CATS, PUMPS, QUESTION, Finds, nodes
 
@@ -77,6 +78,19 @@ def test_compare(capsys: pytest.CaptureFixture[str]) -> None:
         True
     ] * 5
     assert capsys.readouterr().out.count("\n") == len(rows)
+
+
+@pytest.mark.parametrize("name", ["llama_index_agent", "llama_index_rag", "llama_index_streaming_chat"])
+def test_from_the_command_line(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without arguments the script plays; ``--live`` asks for the model of that name."""
+    monkeypatch.setattr("sys.argv", [name])
+    runpy.run_path(str(ROOT / "examples" / f"{name}.py"), run_name="__main__")
+    assert capsys.readouterr().out
+    seen: list[Any] = []
+    monkeypatch.setattr("sys.argv", [name, "--live", "gpt-4o"])
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    run_example("", seen.append, dict)
+    assert seen[0].model == "gpt-4o"
 
 
 def users(page: int) -> str:
