@@ -76,9 +76,13 @@ def languages(text: str) -> tuple[str, ...]:
 
 
 def _sample(text: str) -> str:
-    """A few windows, spread over the text: enough to tell, at a cost that does not grow with it."""
+    """A few windows, spread over the text: enough to tell, at a cost that does not grow with it.
+
+    Without blank lines: a shape that begins with white space would be tried at each of them, over all that follow.
+    """
     if len(text) > _WINDOW_CHARS * _WINDOWS:
         step = (len(text) - _WINDOW_CHARS) // (_WINDOWS - 1)
         windows = [text[k * step : k * step + _WINDOW_CHARS] for k in range(_WINDOWS)]
         text = "\n".join(w[w.find("\n") + 1 if k else 0 : w.rfind("\n")] for k, w in enumerate(windows))
-    return "\n".join(_SPACES.sub(" ", line[:_LINE_CHARS].lstrip()) for line in text.split("\n"))
+    lines = (_SPACES.sub(" ", line[:_LINE_CHARS].lstrip()) for line in text.split("\n"))
+    return "\n".join(line for line in lines if line)

@@ -110,8 +110,10 @@ def _split(line: str) -> list[str]:
 
 # ---------------------------------------------------------------- separators: CSV, TSV
 def _separated(lines: list[str]) -> Grid | None:
-    while lines and not lines[-1].strip():
-        lines = lines[:-1]
+    end = len(lines)
+    while end and not lines[end - 1].strip():
+        end -= 1
+    lines = lines[:end]
     if len(lines) < _MIN_ROWS + 1:
         return None
     separator = _separator(lines)
