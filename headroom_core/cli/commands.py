@@ -17,6 +17,12 @@ from headroom_core.errors import HeadroomError, InvalidInput
 _KINDS = ("json", "log", "search", "diff", "code", "table", "html", "config", "tree", "trace", "prose")
 
 
+class _WrongValue(click.ClickException):
+    """A value that cannot be used is a wrong call."""
+
+    exit_code = 2
+
+
 class _Commands(click.Group):
     """Errors of ours become one line: exit code 2 for a value that cannot be used, else 1."""
 
@@ -24,9 +30,8 @@ class _Commands(click.Group):
         try:
             return super().invoke(context)
         except HeadroomError as error:
-            told = click.ClickException(str(error))
-            told.exit_code = 2 if isinstance(error, InvalidInput) else 1
-            raise told from error
+            told = _WrongValue if isinstance(error, InvalidInput) else click.ClickException
+            raise told(str(error)) from error
 
 
 @click.group(cls=_Commands)

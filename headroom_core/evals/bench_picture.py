@@ -98,7 +98,7 @@ def _x(share: float) -> float:
 
 
 def _scatter(x: float, y: float, title: str, rows: Sequence[Row]) -> Iterator[str]:
-    left, top, wide, high = x + 34, y + 38, _CELL - 50, _HIGH - 66
+    left, top, wide, high = x + 46, y + 38, _CELL - 66, _HIGH - 66
     yield f'<rect class="panel" x="{x}" y="{y}" width="{_CELL}" height="{_HIGH}" rx="10"/>'
     yield f'<text class="h2" x="{x + 12}" y="{y + 22}">{escape(title)}</text>'
     for quality in (0, 0.5, 1):
@@ -128,4 +128,4 @@ def _bars(x: float, y: float, wide: float, title: str, rows: Sequence[Row]) -> I
         width = max(2, (wide - 290) * ms / most)
         yield f'<text x="{x + 205}" y="{line + 4}" text-anchor="end">{escape(row.method)}</text>'
         yield f'<rect class="{_class(row)}" x="{x + 214}" y="{line - 7}" width="{width:.1f}" height="14" rx="3"><title>{ms:.1f} ms</title></rect>'
-        yield f'<text class="soft" x="{x + 222 + width:.1f}" y="{line + 4}">{ms:,.3g} ms</text>'
+        yield f'<text class="soft" x="{x + 222 + width:.1f}" y="{line + 4}">{ms:,.0f} ms</text>' if ms >= 10 else f'<text class="soft" x="{x + 222 + width:.1f}" y="{line + 4}">{ms:.2g} ms</text>'

@@ -29,6 +29,16 @@ class Conversation:
     evidence: tuple[str, ...] = ()
 
 
+def as_dict(value: Any) -> Raw:
+    """A value that should be a dict: itself, or an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def as_dicts(value: Any) -> list[Raw]:
+    """The dicts in a value that should be a list of them."""
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, (list, tuple)) else []
+
+
 def made_by_model(raw: Raw) -> bool:
     """Is this message something that the model said, thought or called?"""
     return raw.get("role") in ("assistant", "model") or raw.get("type") in _MADE
@@ -57,15 +67,10 @@ def called(raw: Raw) -> Iterator[tuple[str, Any]]:
     """(tool, arguments) of each tool call that stands in a message; arguments as values where they parse."""
     if raw.get("type") in ("function_call", "custom_tool_call"):
         yield str(raw.get("name")), _parsed(raw.get("arguments", raw.get("input")))
-    for call in raw.get("tool_calls") or ():
-        if isinstance(call, Mapping):
-            function = call.get("function")
-            inner = function if isinstance(function, Mapping) else call
-            yield str(inner.get("name")), _parsed(inner.get("arguments", inner.get("args")))
-    content = raw.get("content", raw.get("parts"))
-    for block in content if isinstance(content, (list, tuple)) else ():
-        if not isinstance(block, Mapping):
-            continue
+    for call in as_dicts(raw.get("tool_calls")):
+        inner = as_dict(call.get("function")) or call
+        yield str(inner.get("name")), _parsed(inner.get("arguments", inner.get("args")))
+    for block in as_dicts(raw.get("content", raw.get("parts"))):
         for key, name, given in (("toolUse", "name", "input"), ("function_call", "name", "args")):
             if isinstance(block.get(key), Mapping):
                 yield str(block[key].get(name)), block[key].get(given)

@@ -93,7 +93,8 @@ class Facts:
         """Does this value stand in the text: a number by value, all else between word boundaries?"""
         if _PLAIN_NUMBER.fullmatch(value):
             return number_of(value.rstrip("%")) in self.cells
-        return stands_in(_SPACE.sub(" ", value.lower()), self.lowered)
+        piece = _SPACE.sub(" ", value.lower()).strip()
+        return bool(piece) and stands_in(piece, self.lowered)
 
 
 def kept(before: Facts, after: Facts, category: str) -> tuple[list[str], list[str]]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .conversation import Raw
+from .conversation import Raw, as_dict, as_dicts
 
 _ROLES = {
     "human": "user", "ai": "assistant", "system": "system", "tool": "tool", "function": "tool", "chat": "user",
@@ -21,22 +21,28 @@ def is_langchain(raw: Any) -> bool:
     if not isinstance(raw, Mapping):
         return False
     if raw.get("lc") and raw.get("type") == "constructor" and isinstance(raw.get("kwargs"), Mapping):
-        return str((raw.get("id") or [""])[-1]) in _ROLES
-    return raw.get("type") in _ROLES and (
+        return _class_of(raw) in _ROLES
+    return str(raw.get("type")) in _ROLES and (
         isinstance(raw.get("data"), Mapping) or ("content" in raw and "role" not in raw)
     )
+
+
+def _class_of(raw: Raw) -> str:
+    """The last step of the path that names a serialised object's class."""
+    path = raw.get("id")
+    return str(path[-1]) if isinstance(path, list) and path else ""
 
 
 def from_langchain(raw: Raw) -> Raw:
     """A chat dict with the same content, calls, tool and status."""
     if raw.get("lc"):
-        kind, body = str(raw["id"][-1]), raw["kwargs"]
+        kind, body = _class_of(raw), raw["kwargs"]
     else:
         kind, body = str(raw["type"]), raw["data"] if isinstance(raw.get("data"), Mapping) else raw
-    made: dict[str, Any] = {"role": body.get("role") or _ROLES[kind], "content": body.get("content")}
-    calls = body.get("tool_calls") or (body.get("additional_kwargs") or {}).get("tool_calls")
+    made: dict[str, Any] = {"role": str(body.get("role") or _ROLES[kind]), "content": body.get("content")}
+    calls = as_dicts(body.get("tool_calls")) or as_dicts(as_dict(body.get("additional_kwargs")).get("tool_calls"))
     if calls:
-        made["tool_calls"] = [_call(call) for call in calls if isinstance(call, Mapping)]
+        made["tool_calls"] = [_call(call) for call in calls]
         made["content"] = _without_calls(made["content"])
     for key in ("tool_call_id", "name", "status"):
         if body.get(key):
@@ -67,12 +73,12 @@ def is_llama_index(raw: Any) -> bool:
 
 def from_llama_index(raw: Raw) -> Raw:
     """A chat dict with the same blocks, calls and tool."""
-    more = raw.get("additional_kwargs") or {}
+    more = as_dict(raw.get("additional_kwargs"))
     role = str(raw["role"]).rsplit(".", 1)[-1].lower()
-    blocks = [block for block in raw["blocks"] if isinstance(block, Mapping)]
+    blocks = as_dicts(raw["blocks"])
     made: dict[str, Any] = {"role": {"chatbot": "assistant", "model": "assistant"}.get(role, role)}
     made["content"] = _content([block for block in blocks if block.get("block_type") != "tool_call"])
-    calls = [_call(call) for call in more.get("tool_calls") or () if isinstance(call, Mapping)]
+    calls = [_call(call) for call in as_dicts(more.get("tool_calls"))]
     if not calls:
         calls = [
             _call({"id": b.get("tool_call_id"), "name": b.get("tool_name"), "args": b.get("tool_kwargs")})

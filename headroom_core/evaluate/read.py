@@ -14,7 +14,7 @@ from typing import Any
 
 from headroom_core.errors import InvalidInput
 
-from .conversation import Conversation, Raw
+from .conversation import Conversation, Raw, as_dict, as_dicts
 from .frameworks import from_langchain, from_llama_index, is_langchain, is_llama_index
 from .traces import Call, from_otlp, from_run, is_otlp, is_run, longest
 
@@ -117,13 +117,11 @@ def _has_messages(body: Any) -> bool:
 
 def _answered(value: Raw) -> Sequence[Raw]:
     """The response recorded beside a request: OpenAI's chat and responses form, or Anthropic's."""
-    response = value.get("response")
-    if not isinstance(response, Mapping):
-        return ()
-    if isinstance(response.get("choices"), list) and response["choices"]:
-        return [response["choices"][0].get("message", {})]
-    if isinstance(response.get("output"), list):
-        return list(response["output"])
+    response = as_dict(value.get("response"))
+    if choices := as_dicts(response.get("choices")):
+        return [as_dict(choices[0].get("message"))]
+    if output := as_dicts(response.get("output")):
+        return output
     return [response] if response.get("role") else ()
 
 
@@ -135,7 +133,13 @@ def _of_messages(messages: Sequence[Any], name: str, body: Raw) -> Conversation:
     if system:
         made.insert(0, {"role": "system", "content": system})
     tools = body.get("tools")
-    return Conversation(name, source, tuple(made), json.dumps(tools) if tools else "", body.get("model"))
+    return Conversation(
+        name,
+        source,
+        tuple(made),
+        json.dumps(tools) if tools else "",
+        model if isinstance(model := body.get("model"), str) else None,
+    )
 
 
 def _plain(messages: Sequence[Raw]) -> tuple[str, list[Raw]]:
@@ -164,14 +168,14 @@ def _of_documents(value: Raw, question: str, documents: Any, name: str) -> Conve
         {"role": "user", "content": question},
         {"role": "tool", "name": "documents", "content": "\n\n".join(texts)},
     )
-    answers = value.get("answers", value.get("answer", ()))
+    answers = value.get("answers") or value.get("answer") or ()
     evidence = value.get("evidence") or ()
     return Conversation(
         str(value.get("id") or name),
         "documents",
         messages,
-        answers=tuple(map(str, [answers] if isinstance(answers, (str, int, float)) else answers or ())),
-        evidence=tuple(map(str, [evidence] if isinstance(evidence, str) else evidence)),
+        answers=tuple(map(str, answers if isinstance(answers, (list, tuple)) else [answers])),
+        evidence=tuple(map(str, evidence if isinstance(evidence, (list, tuple)) else [evidence])),
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .conversation import Conversation, Raw
+from .conversation import Conversation, Raw, as_dict, as_dicts
 from .frameworks import from_langchain, is_langchain
 
 _INPUT, _OUTPUT, _SYSTEM = "gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions"
@@ -66,14 +66,18 @@ def from_run(raw: Raw) -> Call | None:
     given = _messages(inputs.get("messages"))
     if not given:
         return None
-    extra = raw.get("extra") if isinstance(raw.get("extra"), Mapping) else {}
-    asked, labels = (extra.get(name) or {} for name in ("invocation_params", "metadata"))  # type: ignore[union-attr]
+    extra = as_dict(raw.get("extra"))
+    asked, labels = as_dict(extra.get("invocation_params")), as_dict(extra.get("metadata"))
     thread = next((labels[name] for name in ("thread_id", "session_id", "conversation_id") if labels.get(name)), None)
     tools = inputs.get("tools") or asked.get("tools")
     model = asked.get("model") or asked.get("model_name")
     id_ = str(raw.get("id") or raw.get("run_id") or raw.get("name") or "run")
     group = str(thread or raw.get("trace_id") or id_)
-    return Call(group, id_, given, _generated(outputs), json.dumps(tools) if tools else "", model)
+    return Call(group, id_, given, _generated(outputs), json.dumps(tools) if tools else "", _name(model))
+
+
+def _name(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _loaded(value: Any) -> Any:
@@ -125,14 +129,14 @@ def from_otlp(raw: Raw) -> Iterator[Call]:
     events: dict[tuple[str, str], list[tuple[str, Any]]] = defaultdict(list)
     for record in _records(raw):
         names = _attributes(record)
-        trace = str(record.get("traceId") or (record.get("context") or {}).get("trace_id") or "")
-        span = str(record.get("spanId") or (record.get("context") or {}).get("span_id") or "")
+        trace = str(record.get("traceId") or as_dict(record.get("context")).get("trace_id") or "")
+        span = str(record.get("spanId") or as_dict(record.get("context")).get("span_id") or "")
         group = str(names.get("gen_ai.conversation.id") or trace or span)
         model = names.get("gen_ai.request.model") or names.get("gen_ai.response.model")
-        for inner in [names, *(_attributes(event) for event in record.get("events") or ())]:
+        for inner in [names, *(_attributes(event) for event in as_dicts(record.get("events")))]:
             if _INPUT in inner:
-                yield replace(_call(inner, group, span or group), model=model or inner.get("gen_ai.request.model"))
-        for event in [record, *(record.get("events") or ())]:
+                yield replace(_call(inner, group, span or group), model=_name(model))
+        for event in [record, *(as_dicts(record.get("events")))]:
             name = str(event.get("eventName") or event.get("name") or _attributes(event).get("event.name") or "")
             if name.startswith("gen_ai."):
                 body = event.get("body")
@@ -152,9 +156,9 @@ def _records(raw: Raw) -> Iterator[Raw]:
             ("resourceSpans", "scopeSpans", "spans"),
             ("resourceLogs", "scopeLogs", "logRecords"),
         )
-        for resource in raw.get(outer) or ()
-        for scope in resource.get(middle) or ()
-        for record in scope.get(inner) or ()
+        for resource in as_dicts(raw.get(outer))
+        for scope in as_dicts(resource.get(middle))
+        for record in as_dicts(scope.get(inner))
     ]
     yield from nested or [raw]
 
@@ -177,12 +181,17 @@ def _value(value: Any) -> Any:
         if key in value:
             return value[key]
     if "intValue" in value:
-        return int(value["intValue"])
+        return value["intValue"]  # OTLP writes 64-bit integers as text; nothing here calculates with them
     if "arrayValue" in value:
-        return [_value(inner) for inner in value["arrayValue"].get("values") or ()]
+        return [_value(inner) for inner in _items(value["arrayValue"])]
     if "kvlistValue" in value:
-        return {str(pair["key"]): _value(pair.get("value")) for pair in value["kvlistValue"].get("values") or ()}
+        return {str(pair.get("key")): _value(pair.get("value")) for pair in as_dicts(_items(value["kvlistValue"]))}
     return {key: _value(inner) for key, inner in value.items()}
+
+
+def _items(value: Any) -> list[Any]:
+    found = as_dict(value).get("values")
+    return found if isinstance(found, list) else []
 
 
 def _call(names: Mapping[str, Any], group: str, id_: str) -> Call:
@@ -198,8 +207,7 @@ def _call(names: Mapping[str, Any], group: str, id_: str) -> Call:
 
 
 def _list(value: Any) -> list[Raw]:
-    found = _loaded(value)
-    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
+    return as_dicts(_loaded(value))
 
 
 def _from_parts(message: Raw) -> Iterator[Raw]:
@@ -207,8 +215,8 @@ def _from_parts(message: Raw) -> Iterator[Raw]:
     text: list[Raw] = []
     calls: list[Raw] = []
     results: list[Raw] = []
-    for part in message.get("parts") or ():
-        match part.get("type") if isinstance(part, Mapping) else None:
+    for part in as_dicts(message.get("parts")):
+        match part.get("type"):
             case "text" | "reasoning":
                 text.append({"type": "text", "text": str(part.get("content", ""))})
             case "tool_call":
@@ -219,7 +227,7 @@ def _from_parts(message: Raw) -> Iterator[Raw]:
                 results.append({"role": "tool", "tool_call_id": part.get("id"), "content": content})
     if text or calls:
         whole = text[0]["text"] if len(text) == 1 else text
-        yield {"role": message.get("role", "user"), "content": whole, **({"tool_calls": calls} if calls else {})}
+        yield {"role": str(message.get("role", "user")), "content": whole, **({"tool_calls": calls} if calls else {})}
     yield from results
 
 
@@ -234,7 +242,7 @@ def _from_event(name: str, body: Any) -> Raw | None:
     role = _EVENT_ROLES.get(name.removeprefix("gen_ai.").removesuffix(".message"))
     if role is None or not isinstance(body, Mapping):
         return None
-    inner = body["message"] if isinstance(body.get("message"), Mapping) else body
+    inner = as_dict(body.get("message")) or body
     made: dict[str, Any] = {"role": inner.get("role", role), "content": inner.get("content")}
     if inner.get("tool_calls"):
         made["tool_calls"] = inner["tool_calls"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +151,42 @@ def test_nothing_there(tmp_path: Path) -> None:
         read_traffic(tmp_path / "none")
     with pytest.raises(InvalidInput, match="holds no file"):
         read_traffic(tmp_path)
+
+
+JUNK = (None, 1, "", [], {}, "x", ["a", None, {"type": "text"}], {"type": "text", "text": None}, [[]])
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(each for key, below in inner for each in _paths(below, (*path, key)))]
+
+
+def _with(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    if not path:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = _with(value[path[0]], path[1:], new)
+    return copy
+
+
+@pytest.mark.parametrize("name", [*ONE_STORY, "documents"])
+def test_damaged_exports_are_read_or_refused(name: str, tmp_path: Path) -> None:
+    """Whatever stands where something else should: it is measured, or refused in a sentence; nothing else is raised."""
+    from headroom_core.dialects import read_messages
+
+    text = _file(name).read_text()
+    whole = json.loads(text) if name not in ("langsmith", "documents") else [json.loads(x) for x in text.splitlines()]
+    r = random.Random(name)
+    paths = _paths(whole)
+    refused = 0
+    for _ in range(60):
+        damaged = _with(whole, r.choice(paths), r.choice(JUNK))
+        try:
+            for found in read_traffic(_write(tmp_path, damaged)):
+                calls(found.messages)
+                [list(called(raw)) for raw in found.messages]
+                if not any(raw.get("tool_calls") and not isinstance(raw["tool_calls"], list) for raw in found.messages):
+                    read_messages(found.messages)
+        except InvalidInput:
+            refused += 1
+    assert refused < 60, "every damaged export was refused, so none was read"
