@@ -47,7 +47,9 @@ def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
     [
         ("headroom_core", "core types"),
         ("headroom_core.ccr", "ccr"),
+        ("headroom_core.evaluate", "evaluate"),
         ("headroom_core.image", "image"),
+        ("headroom_core.visual_tokens", "visual_tokens"),
         ("headroom_integrations.langchain", "langchain"),
         ("headroom_integrations.llama_index", "llama_index"),
     ],
