@@ -16,8 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
+# Encoders whose scores are plain q k: no rotary positions, one image per row.
+_PLAIN = frozenset({"clip_vision_model", "siglip_vision_model", "idefics3_vision", "smolvlm_vision"})
+
+
 class Looks:
-    """Collects importance while an encoder runs, if it is wanted and the encoder has separate q and k projections."""
+    """Collects importance while an encoder runs, if it is wanted and the encoder is one that we can read."""
 
     def __init__(self, wanted: bool) -> None:
         self.wanted = wanted
@@ -26,10 +30,11 @@ class Looks:
     @contextmanager
     def at(self, tower: nn.Module, layer: int) -> Iterator[None]:
         """Watch attention ``layer`` of ``tower``: a negative number, or one counted from 1 as hidden states are."""
-        attentions = [m for m in tower.modules() if hasattr(m, "q_proj") and hasattr(m, "k_proj")]
-        if not self.wanted or not attentions:
+        kind = getattr(getattr(tower, "config", None), "model_type", None)
+        if not self.wanted or kind not in _PLAIN:
             yield
             return
+        attentions = [m for m in tower.modules() if hasattr(m, "q_proj") and hasattr(m, "k_proj")]
         watched = attentions[layer if layer < 0 else max(0, layer - 1)]
         hook = watched.register_forward_pre_hook(self._read, with_kwargs=True)
         try:

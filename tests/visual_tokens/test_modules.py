@@ -155,6 +155,8 @@ def test_a_video_is_compressed_over_its_frames(name: str) -> None:
     found = run(MODULES[name](9.0), given)
     assert found.positions.shape[2] == 3
     assert found.tokens.shape[1] == 16
+    assert torch.equal(found.assignment.gather(1, found.keep_index), torch.arange(16).expand(2, 16))
+    assert bool((found.keep_index.diff(dim=1) > 0).all()) or name == "SliceWise"
     assert float(found.positions[..., 0].max()) <= 3
 
 

@@ -203,6 +203,26 @@ def test_a_video_shrinks_over_time() -> None:
     assert (state.before, state.after) == (64, 8)
 
 
+def test_a_shortened_batch_carries_no_needless_padding() -> None:
+    """The longest row has none, on whichever side the batch is padded; rows say the same either way."""
+    model, left, _ = model_and("llava", [1, 2])
+    pad = int((left["attention_mask"][0] == 0).sum())
+    right = dict(left)
+    for name in ("input_ids", "attention_mask"):
+        right[name] = left[name].clone()
+        right[name][0] = left[name][0].roll(-pad)
+    with patch(model, AveragePool(4)):
+        from_left, from_right = logits(model, left), logits(model, right)
+    words = [
+        int((row.bool() & (ids != IMAGE)).sum())
+        for row, ids in zip(left["attention_mask"], left["input_ids"], strict=True)
+    ]
+    lengths = [words[0] + 16, words[1] + 32]
+    assert from_left.shape[1] == from_right.shape[1] == max(lengths)
+    torch.testing.assert_close(from_left[0, -1], from_right[0, lengths[0] - 1], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(from_left[1], from_right[1], atol=1e-4, rtol=1e-4)
+
+
 def test_labels_lose_what_the_ids_lose() -> None:
     """Training through a patched model: the loss is over the same text."""
     model, given, _ = model_and("llava", [1, 2])
