@@ -11,7 +11,7 @@ from typing import Any
 
 from headroom_core.ccr.originals import Originals
 from headroom_core.ccr.retrieve import retrieve, tool_schema
-from headroom_core.dialects import read_messages
+from headroom_core.dialects import read_message, read_messages
 from headroom_core.errors import HeadroomError
 from headroom_core.image.plan import tokens_of
 from headroom_core.kinds import detect
@@ -103,7 +103,7 @@ class _Run:
         self.check_answers(pieces)
         after, breaks = self.sent()
         plain = [self.segments(self.raws[:given]) for given, _ in self.calls]
-        made = [sum(self.weigh(at) for at in range(given, end)) for given, end in self.calls]
+        made = [sum(tokens for _, tokens in self.segments(self.raws[given:end])) for given, end in self.calls]
         offer = [self.segment("tools", tool_schema())] if self.retrievable else []
         tools = [self.segment("tools", self.conversation.tools)] if self.conversation.tools else []
         ours, turns = self.with_retrievals([[*tools, *offer, *s] for s in after], made, fetched)
@@ -244,15 +244,19 @@ class _Run:
         return found, turns
 
     def segments(self, raws: Sequence[Raw]) -> list[Segment]:
-        read = read_messages(raws)
-        return [(_digest(raw), self.tokens(raw, message)) for raw, message in zip(raws, read, strict=True)]
+        return [self.known.get(id(raw)) or self.weighed(raw) for raw in raws]
+
+    @cached_property
+    def known(self) -> dict[int, Segment]:
+        """The recorded messages, digested and counted once: most of them stand in most prompts."""
+        return {id(raw): self.weighed(raw) for raw in self.raws}
+
+    def weighed(self, raw: Raw) -> Segment:
+        return _digest(raw), self.tokens(raw, read_message(raw, {}))
 
     def segment(self, name: str, value: Any, more: int = 0) -> Segment:
         text = value if isinstance(value, str) else json.dumps(value)
         return _digest([name, text]), self.count(text) + more
-
-    def weigh(self, at: int) -> int:
-        return self.tokens(self.raws[at], self.read[at])
 
     def tokens(self, raw: Raw, message: Message) -> int:
         """Tokens of a message: its texts and pictures, and the JSON of what else it carries."""
