@@ -202,3 +202,34 @@ def test_the_default_store_follows_the_environment(monkeypatch: pytest.MonkeyPat
     assert default_originals() is not first
     monkeypatch.setenv("HEADROOM_STORE", "memory://")
     assert "MemoryBlobs" in repr(default_originals())
+
+
+def test_what_forgetting_one_original_leaves_says_nothing() -> None:
+    """Of a remembered lossy result a keyed digest stays: no content, not computable without the key, gone in time."""
+    clock = FakeClock()
+    blobs = MemoryBlobs(clock=clock)
+    originals = Originals(blobs, key=b"k" * 32, ttl_s=60.0)
+    ref = originals.put(b"the whole secret text", namespace="ns", note="a secret note")
+    originals.remember("secret text", "ns")
+    assert originals.forget(ref, namespace="ns") == 1
+    (left,) = blobs.keys()
+    name = left.removeprefix("ns/r.")
+    assert blobs.get(left) == b"\x01"  # nothing but the fact
+    assert len(name) == 26
+    assert ref[3:] not in left
+    for key in (b"another key of 32 bytes.........", b"\x00" * 32):
+        stranger = Originals(blobs, key=key)
+        assert not stranger.recognises("secret text", "ns")
+    assert not originals.recognises("secret text", "another namespace")
+    clock.now += 61
+    assert blobs.keys() == []
+
+
+def test_forgetting_a_namespace_leaves_no_digest() -> None:
+    """Remembered results go with their namespace, and only with theirs."""
+    blobs = MemoryBlobs()
+    originals = Originals(blobs, key=b"k" * 32)
+    for namespace in ("ns", "other"):
+        originals.remember("a result", namespace)
+    originals.forget(namespace="ns")
+    assert [key.partition("/")[0] for key in blobs.keys()] == ["other"]
