@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from llama_index.core import QueryBundle, VectorStoreIndex, get_response_synthesizer
-from llama_index.core.chat_engine import ContextChatEngine
+from llama_index.core.chat_engine import CondensePlusContextChatEngine, ContextChatEngine
 from llama_index.core.embeddings import MockEmbedding
 from llama_index.core.node_parser import SentenceWindowNodeParser
 from llama_index.core.postprocessor import MetadataReplacementPostProcessor
-from llama_index.core.query_engine import RetrieverQueryEngine
+from llama_index.core.query_engine import CitationQueryEngine, RetrieverQueryEngine
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import (
     Document,
@@ -214,6 +214,35 @@ def test_chat_engine() -> None:
     assert "".join(engine.stream_chat(QUESTION).response_gen) == "Pump B-88."
     assert "97 degrees" in llm.requests[0][0][0].content
     assert "Cats" not in llm.requests[0][0][0].content
+
+
+def test_a_chat_engine_that_condenses() -> None:
+    """The question is condensed and answered over small nodes."""
+    llm = ScriptedLLM(script=[says("Pump B-88.")])
+    made = CondensePlusContextChatEngine.from_defaults(
+        retriever=Finds(), llm=llm, node_postprocessors=[real(token_budget=60)]
+    )
+    assert str(made.chat(QUESTION)) == "Pump B-88."
+    sent = " ".join(str(message.content) for message in llm.requests[-1][0])
+    assert "97 degrees" in sent
+    assert "Cats" not in sent
+
+
+def test_citations() -> None:
+    """A citing engine numbers what is left of the nodes, and its sources carry the references."""
+    llm = ScriptedLLM(script=[says("Pump B-88 [1].")])
+    engine = CitationQueryEngine.from_args(
+        index=VectorStoreIndex(nodes=[], embed_model=MockEmbedding(8)),
+        retriever=Finds(),
+        llm=llm,
+        node_postprocessors=[real()],
+    )
+    response = engine.query(QUESTION)
+    assert str(response) == "Pump B-88 [1]."
+    sent = " ".join(str(message.content) for message in llm.requests[-1][0])
+    assert "Source 1:" in sent
+    assert "97 degrees" in sent
+    assert "headroom" not in sent
 
 
 def test_the_index_is_not_changed() -> None:
