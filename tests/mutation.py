@@ -57,7 +57,7 @@ AREAS: tuple[tuple[tuple[str, ...], tuple[str, ...], float], ...] = (
     ),
     ((f"{_T}/trace.py",), ("tests/transforms/test_trace*.py", "tests/transforms/test_odd_inputs.py"), 1),
     ((f"{_T}/mixed.py",), ("tests/transforms/test_mixed*.py", "tests/transforms/test_odd_inputs.py"), 1),
-    (("headroom_core/ccr/selections.py",), ("tests/ccr/test_retrieve.py", "tests/ccr/test_edges.py"), 3),
+    (("headroom_core/ccr/selections.py",), ("tests/ccr/test_selections.py", "tests/ccr/test_retrieve.py"), 3),
     (("headroom_core/ccr/marks.py",), ("tests/ccr/test_marks.py",), 20),
     (("headroom_core/kompress/select.py",), ("tests/kompress/test_select*.py", "tests/kompress/test_fuse.py"), 8),
     (("headroom_core/kompress/fuse.py",), ("tests/kompress/test_fuse.py", "tests/kompress/test_select*.py"), 3),
