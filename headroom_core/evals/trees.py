@@ -49,7 +49,7 @@ def cases(seed: int = 1, packages: int = 40) -> Iterator[Case]:
         for source, text in listings(folder):
             entries = read(text)
             if 100 <= text.count("\n") <= _MOST_LINES and entries:
-                yield from _ask(r, source, text, entries)
+                yield from ask(r, source, text, entries)
 
 
 def listings(folder: Path) -> Iterator[tuple[str, str]]:
@@ -71,7 +71,7 @@ def _drawn(folder: Path, before: str, glyphs: tuple[str, str, str, str]) -> Iter
             yield from _drawn(entry, before + (blank if ends else pipe), glyphs)
 
 
-def _ask(r: random.Random, source: str, text: str, entries: Sequence[Entry], count: int = 3) -> Iterator[Case]:
+def ask(r: random.Random, source: str, text: str, entries: Sequence[Entry], count: int = 3) -> Iterator[Case]:
     """Questions whose words, together, stand in the paths of at most three entries."""
     paths = [entry.path.lower() for entry in entries]
     for entry in r.sample(entries, min(len(entries), 8 * count)):

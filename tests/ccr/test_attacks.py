@@ -267,6 +267,22 @@ def test_no_text_made_for_our_patterns_takes_long(length: int, each: int) -> Non
     assert slow == []
 
 
+@pytest.mark.parametrize("line", ["", "\r", " ", "x", "{", "# x"])
+def test_many_lines_that_say_nothing_take_no_time(line: str) -> None:
+    """Twenty thousand blank or equal lines behind one line, as any kind: a second or two at most (processor time)."""
+    text = f"x = 1\n{line}\n" + f"{line}\n" * 20_000
+    slow = {}
+    for kind in TEXT_KINDS:
+        if kind == "prose":  # there a model reads
+            continue
+        started = time.process_time()
+        compress(text, query="why did x fail", kind=kind)
+        took = time.process_time() - started
+        if took > 4:
+            slow[kind] = round(took, 1)
+    assert slow == {}
+
+
 PIECES = st.sampled_from(
     [
         "{", "}", "[", "]", '"', "\\", ":", ",", "\n", "\r\n", "\t", " ", "<", ">", "/", "-", "+", "@@", "│", "├──", "|",
