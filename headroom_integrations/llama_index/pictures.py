@@ -52,10 +52,11 @@ class Pictures:
             return shown, reasons
         messages = [Message("tool", (found[n],)) for n in fresh]
         outcome = self._compressor(messages, query=query or "", namespace=self._space)
-        for change in () if outcome.audited else outcome.changes:
+        changes = () if outcome.audited else outcome.changes
+        for change in changes:
             shown[fresh[change.part.at[0]]] = self._shown(change)
         stay = [skip.reason for skip in outcome.skipped]
-        stay += [_NO_SMALLER for change in outcome.changes if shown[fresh[change.part.at[0]]] is None]
+        stay += [_NO_SMALLER for change in changes if shown[fresh[change.part.at[0]]] is None]
         return shown, {reason: stay.count(reason) for reason in dict.fromkeys(stay)}
 
     def remember(self, text: str) -> None:
