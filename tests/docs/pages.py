@@ -125,9 +125,11 @@ def main(names: list[str]) -> None:
 
     chosen = [Path(name).resolve() for name in names] or [*pages(), ROOT / "README.md"]
     for page in chosen:
-        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        with tempfile.TemporaryDirectory() as folder:
             os.environ.update(environment(Path(folder) / "home"))
+            os.chdir(folder)
             write(page, room(page))
+            os.chdir(ROOT)
 
 
 if __name__ == "__main__":
