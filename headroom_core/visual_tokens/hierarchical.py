@@ -1,8 +1,8 @@
 """Hierarchical patch compression: fine patches, then merged neighbours, then importance.
 
-Level 1 is the input. Level 2 merges blocks of 2 x 2 neighbours, the most alike blocks first, down to sqrt(N M) tokens.
-Level 3 keeps the M most important of those; what is left out joins the kept token most like it. The three levels are those
-of hierarchical patch compression for ColPali (multi-vector page retrieval); sizes and order are ours.
+Level 1 is the input. Level 2 merges blocks of 2 x 2 neighbours, the most alike blocks first. Level 3 keeps the M most
+important of those; what is left out joins the kept token most like it. The three levels are those of hierarchical patch
+compression for ColPali (multi-vector page retrieval); sizes and order are ours.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import math
 import torch
 from torch import Tensor
 
+from headroom_core.errors import InvalidInput
 from headroom_core.visual_tokens.base import TokenCompressor, frames_of, group_sums, importance, merged, unit
 from headroom_core.visual_tokens.coarse import cell_means
 from headroom_core.visual_tokens.dominant import fold
@@ -22,22 +23,30 @@ from headroom_core.visual_tokens.types import Compressed, Grid
 class HierarchicalPatches(TokenCompressor):
     """Merge like neighbours, then let importance choose.
 
-    Above ratio 4 level 2 can reach its size only by merging more than 2 x 2; it then stops at the merged blocks and level 3
-    does the rest.
+    A merged block is as important as its most important member: by the sum, a wall would beat a word.
+
+    Args:
+        ratio: N / M.
+        near: the largest part of the tokens that level 2 takes away; 0.75 merges every block.
     """
 
     uses = frozenset({"attention", "grid"})
+
+    def __init__(self, ratio: float = 4.0, near: float = 0.6) -> None:
+        super().__init__(ratio)
+        if not 0 <= near <= 0.75:
+            raise InvalidInput(f"near={near!r} is outside 0 to 0.75; blocks of 2 x 2 leave a quarter.")
+        self.near = near
 
     def compress(
         self, tokens: Tensor, kept: int, *, attention: Tensor | None, query: Tensor | None, grid: Grid | None
     ) -> Compressed:
         """Levels 2 and 3."""
         batch, count, _ = tokens.shape
-        middle = max(kept, int(math.sqrt(count * kept) + 0.5))
-        host = neighbours(tokens, count - middle, grid)
+        host = neighbours(tokens, min(count - kept, int(count * self.near)), grid)
         own = torch.arange(count, device=tokens.device).expand(batch, count)
-        weight = group_sums(importance(tokens, attention).unsqueeze(2), host, count).squeeze(2)
-        weight = weight.masked_fill(host != own, -1.0)
+        weight = importance(tokens, attention)
+        weight = torch.full_like(weight, -1.0).scatter_reduce(1, host, weight, "amax").masked_fill(host != own, -1.0)
         order = torch.argsort(weight, dim=1, descending=True, stable=True)[:, :kept]
         chosen = torch.zeros_like(own, dtype=torch.bool).scatter(1, order, True)
         means = group_sums(tokens.float(), host, count)  # their directions: all that likeness reads

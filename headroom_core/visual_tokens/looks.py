@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-
 # Encoders whose scores are plain q k: no rotary positions, one image per row.
 _PLAIN = frozenset({"clip_vision_model", "siglip_vision_model", "idefics3_vision", "smolvlm_vision"})
 

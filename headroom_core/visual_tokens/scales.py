@@ -24,7 +24,7 @@ class MultiScale(TokenCompressor):
 
     uses = frozenset({"attention", "grid"})
 
-    def __init__(self, ratio: float = 4.0, coarse: float = 0.5) -> None:
+    def __init__(self, ratio: float = 4.0, coarse: float = 0.25) -> None:
         super().__init__(ratio)
         if not 0 < coarse < 1:
             raise InvalidInput(f"coarse={coarse!r} is no part of the outputs; give 0 to 1, exclusive.")

@@ -322,6 +322,7 @@ def test_slices_of_an_adaptive_compressor() -> None:
         (lambda: ToMe(4, share=0.7), "share"),
         (lambda: QuerySelect(4, coarse=1.0), "coarse"),
         (lambda: MultiScale(4, coarse=0.0), "coarse"),
+        (lambda: HierarchicalPatches(4, near=0.8), "near"),
         (lambda: DominantContextual(4, contextual=0.0), "contextual"),
         (lambda: BalancedPrune(4, balance=()), "balance"),
         (lambda: SimilarityMerge(-3.0), "threshold"),
