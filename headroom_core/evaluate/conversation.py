@@ -71,9 +71,9 @@ def called(raw: Raw) -> Iterator[tuple[str, Any]]:
         inner = as_dict(call.get("function")) or call
         yield str(inner.get("name")), _parsed(inner.get("arguments", inner.get("args")))
     for block in as_dicts(raw.get("content", raw.get("parts"))):
-        for key, name, given in (("toolUse", "name", "input"), ("function_call", "name", "args")):
-            if isinstance(block.get(key), Mapping):
-                yield str(block[key].get(name)), block[key].get(given)
+        for key, given in (("toolUse", "input"), ("function_call", "args"), ("functionCall", "args")):
+            if inner := as_dict(block.get(key)):
+                yield str(inner.get("name")), inner.get(given)
         if block.get("type") == "tool_use":
             yield str(block.get("name")), block.get("input")
 

@@ -12,7 +12,6 @@ from typing import Any
 from headroom_core.ccr.originals import Originals
 from headroom_core.ccr.retrieve import retrieve, tool_schema
 from headroom_core.dialects import read_message, read_messages
-from headroom_core.errors import HeadroomError
 from headroom_core.image.plan import tokens_of
 from headroom_core.kinds import detect
 from headroom_core.outcome import Outcome
@@ -208,10 +207,7 @@ class _Run:
         """What the retrieve tool would answer to a question for these values; empty where it cannot be asked."""
         if not ref or self.originals is None or not self.retrievable:
             return ""
-        try:
-            return str(retrieve(ref, originals=self.originals, namespace=NAMESPACE, query=" ".join(wanted)))
-        except HeadroomError as error:
-            return str(error)
+        return str(retrieve(ref, originals=self.originals, namespace=NAMESPACE, query=" ".join(wanted)))
 
     # ------------------------------------------------------------------ what was sent
     def sent(self) -> tuple[list[list[Segment]], int]:

@@ -35,8 +35,6 @@ def shown(text: str) -> str:
 
 def before(piece: Piece) -> str:
     """The original: lines of which something went are marked, values that were missed are highlighted."""
-    if not piece.changed:
-        return _rows([(line, "") for line in _lines(piece.before)], [])
     there = {_key(word) for word in _WORD.findall(piece.after)}
     missed = [use.value for use in piece.missing]
     marked = []
@@ -50,7 +48,7 @@ def before(piece: Piece) -> str:
 def after(piece: Piece) -> str:
     """What went out; the closing line stands apart."""
     lines = piece.after.split("\n")
-    last = piece.changed and lines and lines[-1].startswith("[left out:")
+    last = lines[-1].startswith("[left out:")
     marked = [(line, "") for line in lines[: -1 if last else None]]
     return _rows(marked, []) + (f'<span class="note">{shown(lines[-1])}</span>' if last else "")
 

@@ -196,3 +196,30 @@ def test_every_command_has_json() -> None:
         for name, command in group.commands.items():
             options = {option for parameter in command.params for option in parameter.opts}
             assert "--json" in options or name in ("completion", "models", "bench"), name
+
+
+def test_the_entry_point_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without click the program ends with the pip line instead of a traceback."""
+    from importlib import util
+
+    from headroom_core import cli
+
+    monkeypatch.setattr(util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match="pip install"):
+        cli.main()
+
+
+def test_the_diff_on_a_terminal_has_colours(
+    file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where somebody looks on, the diff is coloured; piped, it is plain."""
+    from headroom_core.cli import commands as module
+
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    module._show_diff("a\nb", "a\nc")
+    assert "-b" in capsys.readouterr().out
+
+
+def test_stats_on_a_terminal(file: str) -> None:
+    """Names and values, one a line."""
+    assert "originals    0" in run("stats")

@@ -133,3 +133,29 @@ def test_a_transcript_shows_calls_and_results() -> None:
         )
     ]
     assert places == sorted(places)
+
+
+def test_a_model_that_only_asks_is_stopped(server: Server) -> None:
+    """After four rounds of retrieval without an answer, the answer is empty and wrong."""
+    name, provider = server
+    again = Reply(calls=[("headroom_retrieve", {"ref": "hr_aaaaaaaaaaaaaaaa"})])
+    provider.script = [Reply("Maren Tolliver"), *[again] * 4]
+    documents = make_samples.documents(7)[0]
+    messages = (
+        {"role": "user", "content": documents["question"]},
+        {"role": "tool", "content": "Maren Tolliver. " * 99},
+    )
+    (graded,) = _run(name, Conversation("q", "documents", messages, answers=("Maren Tolliver",))).live
+    assert (graded.with_us, graded.retrievals, graded.with_us_right) == ("", 4, False)
+
+
+def test_a_missing_client_names_its_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the provider's package the remedy is one line."""
+    import sys
+
+    from headroom_core.errors import MissingExtra
+
+    for name in ("openai", "anthropic"):
+        monkeypatch.setitem(sys.modules, name, None)
+        with pytest.raises(MissingExtra, match=r"headroom-integrations\[live\]"):
+            open_model(f"{name}:m")

@@ -239,3 +239,50 @@ def test_the_preset_follows_the_format() -> None:
     talks = [Conversation("a", "anthropic", ({"role": "user", "content": "x"},))]
     assert evaluate(talks).prices.write == 3.75
     assert evaluate(talks, prices=Prices(1, 1, 1, 1)).prices.input == 1
+
+
+def test_pictures_are_counted_by_their_providers_formula() -> None:
+    """A picture in a tool output is a piece of kind image; one of the user's counts in the prompt, not as base64."""
+    import base64
+    import io
+
+    from PIL import Image
+
+    data = io.BytesIO()
+    Image.new("RGB", (400, 300), "white").save(data, "PNG")
+    url = "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
+    picture = {"type": "image_url", "image_url": {"url": url}}
+    messages = [{"role": "user", "content": [picture]}, {"role": "tool", "name": "screenshot", "content": [picture]}]
+    made = _evaluate(messages)
+    assert [row.name for row in made.by_kind] == ["image"]
+    assert made.by_tool[0].before == 255
+    assert 500 < made.without.sent < 600
+
+
+def test_what_is_not_understood_is_counted_as_its_json() -> None:
+    """An unknown block costs the tokens of its JSON, on both sides."""
+    odd = {"role": "user", "content": [{"type": "odd", "payload": "many words " * 50}]}
+    plain = {"role": "user", "content": [{"type": "text", "text": ""}]}
+    assert _evaluate([odd]).without.sent > _evaluate([plain]).without.sent + 90
+
+
+def test_the_terminal_shows_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    """Lost values, reasons, live answers and the verdict; nothing hidden reaches the terminal as it is."""
+    from rich.console import Console
+
+    from headroom_core.evaluate import Graded
+    from headroom_core.evaluate.terminal import show
+
+    messages = make_samples.openai(1)
+    messages.insert(1, {"role": "tool", "name": "evil\x1b[31m[bold]", "content": "small"})
+    made = _evaluate(messages, strength="lossy")
+    live = Graded("a", "b", "c", "d", "e", True, False, 2, 30, 4)
+    show(Report(made.measured, made.prices, made.settings, (live,)), Console(width=100))
+    told = capsys.readouterr().out
+    assert "2 lost" in told
+    assert "evil‹001B›[31m[bold]" in told
+    assert "fewer than 200 tokens" in told
+    assert "1/1" in told
+    assert "and 2 are lost" in " ".join(told.split())
+    show(_evaluate([{"role": "user", "content": "x"}]), Console(width=100))
+    assert "Worst" not in capsys.readouterr().out

@@ -102,6 +102,19 @@ def test_without_contents_no_text_of_the_user(report: Report) -> None:
     assert "<pre" not in made
 
 
+def test_json_on_one_line_is_laid_out() -> None:
+    """A long line of JSON is shown in lines, with what went marked and what was missed highlighted."""
+    import json
+
+    messages = make_samples.openai(1)
+    messages[3] = messages[3] | {"content": json.dumps(make_samples.orders(1))}
+    made = page(evaluate([Conversation("one", "openai", tuple(messages))]))
+    row = make_samples.orders(1)[make_samples.CLEAN]
+    assert f"<mark>{row['tracking']}</mark>" in made
+    assert "of them gone at least in part" in made
+    assert '<span class="stays">' in made or '<span class="gone">' in made
+
+
 def test_an_empty_evaluation_is_a_page_too() -> None:
     """One message, no tool output: the page says that nothing changed."""
     made = page(evaluate([Conversation("one", "openai", ({"role": "user", "content": "Hi"},))]))

@@ -153,6 +153,96 @@ def test_nothing_there(tmp_path: Path) -> None:
         read_traffic(tmp_path)
 
 
+def test_bedrock_and_gemini(tmp_path: Path) -> None:
+    """Their calls are found, and the format is named."""
+    bedrock = [
+        {"role": "user", "content": [{"text": "Hi"}]},
+        {"role": "assistant", "content": [{"toolUse": {"toolUseId": "1", "name": "f", "input": {"a": 1}}}]},
+        {"role": "user", "content": [{"toolResult": {"toolUseId": "1", "content": [{"text": "x"}]}}]},
+    ]
+    gemini = {
+        "contents": [
+            {"role": "user", "parts": [{"text": "Hi"}]},
+            {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {"a": 1}}}]},
+        ]
+    }
+    for value, name in ((bedrock, "bedrock"), (gemini, "gemini")):
+        (found,) = read_traffic(_write(tmp_path, value))
+        assert found.source == name
+        assert [one for raw in found.messages for one in called(raw)] == [("f", {"a": 1})]
+
+
+def test_llama_index_in_other_spellings(tmp_path: Path) -> None:
+    """Calls in additional_kwargs, pictures, several texts, blocks that nobody knows, and arguments that are no JSON."""
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "no json"}}
+    blocks = [{"block_type": "text", "text": "a"}, {"block_type": "image", "image": "aGk="}, {"block_type": "audio"}]
+    messages = [
+        {"role": "user", "blocks": blocks, "additional_kwargs": {}},
+        {"role": "MessageRole.ASSISTANT", "blocks": [], "additional_kwargs": {"tool_calls": [call]}},
+    ]
+    (found,) = read_traffic(_write(tmp_path, messages))
+    text, image, audio = found.messages[0]["content"]
+    assert (text["text"], image["source"]["data"], audio) == ("a", "aGk=", {"block_type": "audio"})
+    assert list(called(found.messages[1])) == [("f", "no json")]
+    assert found.messages[1]["role"] == "assistant"
+
+
+def test_responses_in_three_forms(tmp_path: Path) -> None:
+    """The answer recorded beside a request: chat completions, the responses API, and none at all."""
+    request = {"messages": [{"role": "user", "content": "Hi"}]}
+    item = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "x"}]}
+    forms = {"choices": [{"message": {"role": "assistant", "content": "x"}}]}, {"output": [item]}, None
+    made = [read_traffic(_write(tmp_path, {"request": request, "response": form}))[0].messages for form in forms]
+    assert [len(messages) for messages in made] == [2, 2, 1]
+
+
+def test_langsmith_outputs_in_other_forms(tmp_path: Path) -> None:
+    """Inputs and outputs as JSON text, plain chat messages, a list of messages, one message, and a thread's id."""
+    given = {"messages": [{"role": "user", "content": "Hi"}]}
+    said = {"role": "assistant", "content": "x"}
+    outputs = [json.dumps({"choices": [{"message": said}]}), {"messages": [said]}, {"output": said}, "no json", None]
+    runs = [
+        {
+            "id": str(at),
+            "run_type": "llm",
+            "inputs": json.dumps(given),
+            "outputs": output,
+            "extra": {"metadata": {"thread_id": at}},
+        }
+        for at, output in enumerate(outputs)
+    ]
+    found = read_traffic(_write(tmp_path, {"runs": runs}))
+    assert [len(one.messages) for one in found] == [2, 2, 2, 1, 1]
+
+
+def test_values_of_opentelemetry(tmp_path: Path) -> None:
+    """Structured attributes are read as what they stand for."""
+    part = {
+        "kvlistValue": {
+            "values": [
+                {"key": "type", "value": {"stringValue": "text"}},
+                {"key": "content", "value": {"stringValue": "Hi"}},
+            ]
+        }
+    }
+    message = {
+        "kvlistValue": {
+            "values": [
+                {"key": "role", "value": {"stringValue": "user"}},
+                {"key": "parts", "value": {"arrayValue": {"values": [part]}}},
+            ]
+        }
+    }
+    attributes = [
+        {"key": "gen_ai.input.messages", "value": {"arrayValue": {"values": [message]}}},
+        {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "7"}},
+        {"key": "gen_ai.tool.definitions", "value": {"arrayValue": {"values": [{"stringValue": "f"}]}}},
+    ]
+    (found,) = read_traffic(_write(tmp_path, {"traceId": "t", "spanId": "s", "attributes": attributes}))
+    assert found.messages == ({"role": "user", "content": "Hi"},)
+    assert found.tools == '["f"]'
+
+
 JUNK = (None, 1, "", [], {}, "x", ["a", None, {"type": "text"}], {"type": "text", "text": None}, [[]])
 
 
