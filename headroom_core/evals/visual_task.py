@@ -123,7 +123,9 @@ def encode(model: Answerer, count: int, split: scenes.Split = "test", size: int 
 
 
 @torch.no_grad()
-def answer(head: Head, data: Encoded, compressor: VisualCompressor | None, *, per_question: bool) -> tuple[Right, float]:
+def answer(
+    head: Head, data: Encoded, compressor: VisualCompressor | None, *, per_question: bool
+) -> tuple[Right, float]:
     """(which answers are right, mean number of tokens) with a compressor between the encoder and the head."""
     right, kept = [], []
     for start in range(0, len(data.tokens), 50):
@@ -232,12 +234,16 @@ def teacher(weights: Path = FOLDER) -> Answerer:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m headroom_core.evals.visual_task", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m headroom_core.evals.visual_task", description=__doc__.split("\n")[0]
+    )
     parser.add_argument("--scenes", type=int, default=1000)
     parser.add_argument("--ratios", default="4,9,16")
     parser.add_argument("--only", default=",".join([*TRAINING_FREE, *LEARNED]))
     parser.add_argument("--weights", type=Path, default=FOLDER)
-    parser.add_argument("--split", choices=("train", "test"), default="test", help="train: its fonts and pictures, new scenes")
+    parser.add_argument(
+        "--split", choices=("train", "test"), default="test", help="train: its fonts and pictures, new scenes"
+    )
     chosen = parser.parse_args(arguments)
     names, ratios = chosen.only.split(","), [float(part) for part in chosen.ratios.split(",")]
     if unknown := [name for name in names if name not in {*TRAINING_FREE, *LEARNED}]:

@@ -180,7 +180,9 @@ def _shape(shape: int, size: int) -> Floats:
     return np.clip(inside, 0, 1).astype(np.float32)
 
 
-def _spot(taken: NDArray[np.bool_], height: int, width: int, rng: np.random.Generator, cell: int | None) -> tuple[int, int] | None:
+def _spot(
+    taken: NDArray[np.bool_], height: int, width: int, rng: np.random.Generator, cell: int | None
+) -> tuple[int, int] | None:
     third = SIDE // 3
     low_y, low_x = (0, 0) if cell is None else (cell // 3 * third, cell % 3 * third)
     span = SIDE if cell is None else third
@@ -204,8 +206,10 @@ def _patch(y: float, x: float) -> int:
 
 
 def scene(split: Split, seed: int, index: int, *, crowded: bool = False) -> Scene:
-    """The scene of this split, seed and index. ``crowded``: a word in every cell, for training on what is local; its
-    questions mean nothing, as inks repeat."""
+    """The scene of this split, seed and index.
+
+    ``crowded``: a word in every cell, for training on what is local; its questions mean nothing, as inks repeat.
+    """
     rng = np.random.default_rng((0 if split == "train" else 1, seed, index))
     canvas, taken = _paper(split, rng), np.zeros((SIDE, SIDE), bool)
     if rng.random() < (0.1 if crowded else 0.6):

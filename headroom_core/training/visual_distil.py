@@ -17,7 +17,6 @@ from typing import Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from headroom_core.errors import InvalidInput
 from headroom_core.evals import visual_task_scenes as scenes
@@ -26,7 +25,7 @@ from headroom_core.visual_tokens.learned import Latents, LearnedCompressor, Quer
 
 from .visual_teacher import collate
 
-_RATE = 3e-3
+_RATE = 1.5e-3
 _ASKED = 2  # questions of a picture in one step, for a module that compresses for each question anew
 
 
@@ -40,8 +39,10 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class Pool:
-    """Encoded pictures: tokens (P, N, D) half, attention (P, N), questions (P, Q, 3), asked (P, Q) bool; the head that
-    reads them and turns questions into vectors of the width of the tokens."""
+    """Encoded pictures and the teacher, whose head turns questions into vectors of the width of the tokens.
+
+    Tokens (P, N, D) half, attention (P, N), questions (P, Q, 3), asked (P, Q) bool.
+    """
 
     tokens: Tensor
     attention: Tensor
@@ -148,7 +149,9 @@ class Goal:
 @torch.no_grad()
 def goal_of(pool: Pool, reader: Reader, size: int = 64) -> Goal:
     """The goal for every picture and question of a pool."""
-    parts = [reader(t.float(), q, None) for t, q in zip(pool.tokens.split(size), pool.questions.split(size), strict=True)]
+    parts = [
+        reader(t.float(), q, None) for t, q in zip(pool.tokens.split(size), pool.questions.split(size), strict=True)
+    ]
     features, logits = zip(*parts, strict=True)
     return Goal(torch.cat(features).half(), torch.cat(logits))
 
@@ -188,6 +191,7 @@ def distil(
     seed: int,
     size: int = 16,
     checkpoint: Path | None = None,
+    every: int = 100,
 ) -> LearnedCompressor:
     """Train ``module`` for all ``ratios`` at once (the highest gets half of the steps); goes on from ``checkpoint``."""
     torch.manual_seed(seed)
@@ -203,7 +207,7 @@ def distil(
         generator.set_state(saved["generator"])
         first = saved["step"]
     for step in range(first, steps):
-        rate = _RATE * min(1.0, (step + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+        rate = _RATE * min(1.0, (step + 1) / 20) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
         for group in optimiser.param_groups:
             group["lr"] = rate
         rows = torch.randint(len(pool.tokens), (size,), generator=generator)
@@ -215,8 +219,11 @@ def distil(
         loss.backward()
         nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         optimiser.step()
-        if (step + 1) % 100 == 0:
-            print(f"step {step + 1}  {module.ratio:g}x  loss {loss.item():.4f}  {time.monotonic() - started:.0f} s", flush=True)
+        if (step + 1) % every == 0:
+            print(
+                f"step {step + 1}  {module.ratio:g}x  loss {loss.item():.4f}  {time.monotonic() - started:.0f} s",
+                flush=True,
+            )
             if checkpoint is not None:
                 state = {"module": module.state_dict(), "optimiser": optimiser.state_dict()}
                 torch.save({**state, "generator": generator.get_state(), "step": step + 1}, checkpoint)

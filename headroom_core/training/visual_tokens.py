@@ -10,6 +10,7 @@ fonts-liberation, fonts-freefont-ttf, fonts-lato, fonts-open-sans, fonts-roboto-
 from __future__ import annotations
 
 import argparse
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,25 +22,45 @@ from headroom_core.visual_tokens.learned import LEARNED, make
 from headroom_core.visual_tokens.learned.weights import FOLDER, read_into, write_from
 
 from .visual_distil import Pool, distil, head_reader, picture_pool, scene_pool
-from .visual_teacher import Stage, train
+from .visual_teacher import Stage, train, train_head
 
 RATIOS = (4.0, 9.0, 16.0)
-_STAGES = (Stage(500, 12, crowded=True), Stage(700, 16, crowded=False))
+_STAGES = (Stage(500, 12, crowded=True), Stage(450, 16, crowded=False))
+_HEAD_STEPS, _HEAD_SCENES = 1100, 1200
 _POOL_SEED = 1000
 
 
 def teacher(out: Path, work: Path, seed: int, workers: int) -> Answerer:
-    """The uncompressed model: read from ``out``, or trained in two stages."""
+    """The uncompressed model: read from ``out``, or trained in three stages."""
     weights, model = out / "teacher.safetensors", Answerer()
     if not weights.exists():
         for stage in _STAGES:
             model = train(work / "teacher.pt", stage, seed=seed, workers=workers)
+        model = train_head(model, steps=_HEAD_STEPS, scenes_seed=seed + 2, count=_HEAD_SCENES, seed=seed)
         write_from(model, weights)
     read_into(model, weights)
     return model.eval().requires_grad_(False)
 
 
-def modules(out: Path, work: Path, pool: Pool, names: Sequence[str], *, seed: int, steps: int) -> None:
+def pool(model: Answerer, work: Path, images: Path | None, *, seed: int, count: int) -> Pool:
+    """The encoded pictures, kept in ``work`` for the next start with the same teacher and arguments."""
+    key = hashlib.sha1(f"{images} {seed} {count}".encode(), usedforsecurity=False)
+    for value in model.state_dict().values():
+        key.update(value.numpy().tobytes())
+    file = work / f"pool_{key.hexdigest()[:12]}.pt"
+    if file.exists():
+        return Pool(**torch.load(file, weights_only=True), teacher=model)
+    made = (
+        scene_pool(model, seed=seed, count=count)
+        if images is None
+        else picture_pool(model, images, seed=seed, count=count)
+    )
+    columns = ("tokens", "attention", "questions", "asked")
+    torch.save({name: getattr(made, name) for name in columns}, file)
+    return made
+
+
+def modules(out: Path, work: Path, encoded: Pool, names: Sequence[str], *, seed: int, steps: int) -> None:
     """Distil the named modules; one with weights in ``out`` is left alone."""
     for name in names:
         if (out / f"{name}.safetensors").exists():
@@ -48,19 +69,23 @@ def modules(out: Path, work: Path, pool: Pool, names: Sequence[str], *, seed: in
         ratios = (16.0,) if name == "ocr_conv" else RATIOS
         module = make(name, WIDTH, ratio=16.0)
         checkpoint = work / f"{name}.checkpoint"
-        distil(module, pool, head_reader(pool.teacher), ratios=ratios, steps=steps, seed=seed, checkpoint=checkpoint)
+        distil(
+            module, encoded, head_reader(encoded.teacher), ratios=ratios, steps=steps, seed=seed, checkpoint=checkpoint
+        )
         write_from(module, out / f"{name}.safetensors")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m headroom_core.training.visual_tokens", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m headroom_core.training.visual_tokens", description=__doc__.split("\n")[0]
+    )
     parser.add_argument("--out", type=Path, default=FOLDER, help="where the weights go")
     parser.add_argument("--work", type=Path, default=Path("visual_tokens_work"), help="where checkpoints go")
     parser.add_argument("--only", default=",".join(LEARNED), help="comma-separated modules; empty: the teacher alone")
     parser.add_argument("--images", type=Path, help="distil on crops of these pictures")
-    parser.add_argument("--pool", type=int, default=2000, help="pictures to distil on")
-    parser.add_argument("--steps", type=int, default=800, help="steps of distillation for each module")
+    parser.add_argument("--pool", type=int, default=1200, help="pictures to distil on")
+    parser.add_argument("--steps", type=int, default=400, help="steps of distillation for each module")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1, help="processes that draw scenes")
     parser.add_argument("--threads", type=int, default=1)
@@ -72,12 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen.work.mkdir(parents=True, exist_ok=True)
     model = teacher(chosen.out, chosen.work, chosen.seed, chosen.workers)
     if names:
-        seed = _POOL_SEED + chosen.seed
-        if chosen.images:
-            pool = picture_pool(model, chosen.images, seed=seed, count=chosen.pool)
-        else:
-            pool = scene_pool(model, seed=seed, count=chosen.pool)
-        modules(chosen.out, chosen.work, pool, names, seed=chosen.seed, steps=chosen.steps)
+        found = pool(model, chosen.work, chosen.images, seed=_POOL_SEED + chosen.seed, count=chosen.pool)
+        modules(chosen.out, chosen.work, found, names, seed=chosen.seed, steps=chosen.steps)
     return 0
 
 

@@ -7,7 +7,6 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from headroom_core.errors import InvalidInput  # noqa: E402
-from headroom_core.visual_tokens import VisualCompressor  # noqa: E402
 from headroom_core.visual_tokens.learned import LEARNED, SliceResampler, make  # noqa: E402
 from headroom_core.visual_tokens.learned.weights import read_into, write_from  # noqa: E402
 
@@ -30,8 +29,11 @@ def test_a_learned_module_gives_n_over_ratio_tokens(name: str, ratio: float) -> 
     assert found.tokens.shape == (2, round(576 / ratio), WIDTH)
     assert found.sizes.sum(1).tolist() == pytest.approx([576, 576])
     assert found.positions.shape == (2, round(576 / ratio), 2)
-    assert (found.places((24, 24)) >= 0).all() and (found.places((24, 24)) < 576).all()
-    assert found.keep_index is None and found.assignment is None and bool(found.mask.all())
+    assert (found.places((24, 24)) >= 0).all()
+    assert (found.places((24, 24)) < 576).all()
+    assert found.keep_index is None
+    assert found.assignment is None
+    assert bool(found.mask.all())
 
 
 @pytest.mark.parametrize("name", LEARNED)

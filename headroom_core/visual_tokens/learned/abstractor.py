@@ -34,6 +34,7 @@ class _Bottleneck(nn.Module):
 class ConvAbstractor(LearnedCompressor):
     """C-Abstractor: ``depth`` convolution blocks, adaptive average pooling to a square, ``depth`` blocks, an MLP.
 
+    The pooled tokens themselves are added at the end, so that training starts at average pooling.
     Keeps the neighbourhood of every output. M must be a square number (4x, 9x, 16x of 576 are: 144, 64, 36).
     """
 
@@ -54,9 +55,10 @@ class ConvAbstractor(LearnedCompressor):
     def read(self, tokens: Tensor, kept: int, *, query: Tensor | None, grid: Grid | None) -> Tensor:
         """(B, kept, D); the question is not used."""
         side, found = square(kept), plane(tokens.shape[1], grid)
-        rows = self.fine(self.into(tokens.transpose(1, 2).unflatten(2, found)))
-        rows = self.coarse(functional.adaptive_avg_pool2d(rows, (side, side)))
-        return self.out(rows.flatten(2).transpose(1, 2))  # type: ignore[no-any-return]
+        lattice = tokens.transpose(1, 2).reshape(tokens.shape[0], -1, *found)
+        rows = self.coarse(functional.adaptive_avg_pool2d(self.fine(self.into(lattice)), (side, side)))
+        pooled = functional.adaptive_avg_pool2d(lattice, (side, side))
+        return self.out(rows.flatten(2).transpose(1, 2)) + pooled.flatten(2).transpose(1, 2)  # type: ignore[no-any-return]
 
 
 class QueryAbstractor(LearnedCompressor):

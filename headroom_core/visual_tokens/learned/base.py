@@ -41,8 +41,10 @@ class LearnedCompressor(TokenCompressor):
 
 
 class Latents(nn.Module):
-    """Learned query vectors; fewer may be taken than there are, always from the front (nested, so one module serves
-    every ratio it was trained with)."""
+    """Learned query vectors.
+
+    Fewer may be taken than there are, always from the front, so that one module serves every ratio it was trained with.
+    """
 
     def __init__(self, count: int, width: int) -> None:
         super().__init__()

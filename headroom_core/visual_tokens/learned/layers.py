@@ -19,9 +19,23 @@ class Attention(nn.Module):
         self.keys = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
 
+    def start_as_lookup(self, sharpness: float = 2.0) -> None:
+        """Begin as a soft look-up: a query attends to the sources most like it and brings them back unchanged.
+
+        Learned queries that begin at centres of real tokens then begin as a soft clustering, and training need not find
+        where to look from noise.
+        """
+        width = self.out.weight.shape[0]
+        with torch.no_grad():
+            torch.nn.init.eye_(self.query.weight).mul_(sharpness)
+            self.keys.weight.copy_(torch.cat([torch.eye(width) * sharpness, torch.eye(width)]))
+            torch.nn.init.eye_(self.out.weight)
+            for bias in (self.query.bias, self.keys.bias, self.out.bias):
+                bias.zero_()
+
     def split(self, rows: Tensor) -> Tensor:
         """(B, R, D) to (B, heads, R, D / heads)."""
-        return rows.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return rows.reshape(*rows.shape[:-1], self.heads, -1).transpose(1, 2)
 
     def forward(self, queries: Tensor, source: Tensor, bias: Tensor | None = None) -> Tensor:
         """Attended rows (B, Q, D); ``bias`` is added to the logits and broadcasts to (B, heads, Q, K)."""
@@ -46,7 +60,9 @@ class CrossBlock(nn.Module):
         self.latents_too = latents_too
         self.rows_norm, self.source_norm, self.between = (nn.LayerNorm(width) for _ in range(3))
         self.attend = Attention(width, heads)
+        self.attend.start_as_lookup()
         self.mlp = mlp(width)
+        torch.nn.init.normal_(self.mlp[2].weight, std=0.01)
 
     def forward(self, rows: Tensor, source: Tensor, bias: Tensor | None = None) -> Tensor:
         """(B, M, D) rows after reading (B, N, D); ``bias`` (B, 1, 1, N) as in ``Attention``."""
@@ -84,8 +100,10 @@ class Block(nn.Module):
         lattice = rows.view(batch, *grid, width)
         if self.shift:
             lattice = lattice.roll((-self.shift, -self.shift), (1, 2))
-        windows = lattice.reshape(batch, high, window, wide, window, width).transpose(2, 3).reshape(-1, window**2, width)
-        mixed = self.attend(windows, windows)
+        windows = (
+            lattice.reshape(batch, high, window, wide, window, width).transpose(2, 3).reshape(-1, window**2, width)
+        )
+        mixed: Tensor = self.attend(windows, windows)
         lattice = mixed.view(batch, high, wide, window, window, width).transpose(2, 3).reshape(batch, *grid, width)
         if self.shift:
             lattice = lattice.roll((self.shift, self.shift), (1, 2))

@@ -6,6 +6,7 @@ Cheap attention where there are many tokens, convolution to get rid of them, glo
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from headroom_core.errors import InvalidInput
 from headroom_core.visual_tokens.types import Compressed, Grid
@@ -18,6 +19,7 @@ from .layers import Block
 class OcrConv(LearnedCompressor):
     """Window attention, two convolutions of stride 2 (16x fewer tokens), global attention: 576 -> 36.
 
+    The mean of each 4 x 4 block is added at the end, so that training starts at average pooling.
     The grid's sides must be multiples of ``window`` and of 4; the ratio is 16 (or 1).
     """
 
@@ -26,7 +28,9 @@ class OcrConv(LearnedCompressor):
     ) -> None:
         super().__init__(width, ratio)
         if ratio not in {1.0, 16.0}:
-            raise InvalidInput(f"ratio={ratio:g}; two convolutions of stride 2 give 16, another ratio needs another module.")
+            raise InvalidInput(
+                f"ratio={ratio:g}; two convolutions of stride 2 give 16, another ratio needs another module."
+            )
         self.window = window
         self.local = nn.ModuleList([Block(width, window, (n % 2) * window // 2, heads) for n in range(depth)])
         self.shrink = nn.Sequential(
@@ -51,7 +55,8 @@ class OcrConv(LearnedCompressor):
         rows = tokens
         for block in self.local:
             rows = block(rows, found)
-        rows = self.shrink(rows.transpose(1, 2).unflatten(2, found)).flatten(2).transpose(1, 2)
+        pooled = functional.avg_pool2d(tokens.transpose(1, 2).reshape(tokens.shape[0], -1, *found), 4)
+        rows = self.shrink(rows.transpose(1, 2).reshape(rows.shape[0], -1, *found)).flatten(2).transpose(1, 2)
         for block in self.whole:
             rows = block(rows)
-        return self.out(rows)  # type: ignore[no-any-return]
+        return self.out(rows) + pooled.flatten(2).transpose(1, 2)  # type: ignore[no-any-return]

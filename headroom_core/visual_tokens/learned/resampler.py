@@ -71,8 +71,7 @@ class SliceResampler(LearnedCompressor):
         each = self(tokens.flatten(0, 1), grid=grid)
         number = torch.arange(count, device=tokens.device).repeat(batch).float()[:, None, None]
         positions = torch.cat([number.expand(-1, each.positions.shape[1], -1), each.positions], dim=-1)
-        return Compressed(
-            tokens=each.tokens.unflatten(0, (batch, count)).flatten(1, 2),
-            sizes=each.sizes.unflatten(0, (batch, count)).flatten(1, 2),
-            positions=positions.unflatten(0, (batch, count)).flatten(1, 2),
+        rows, sizes, places = (
+            part.reshape(batch, -1, *part.shape[2:]) for part in (each.tokens, each.sizes, positions)
         )
+        return Compressed(rows, sizes, places)

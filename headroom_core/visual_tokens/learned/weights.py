@@ -46,7 +46,9 @@ def load(name: str, *, ratio: float, width: int = 64, folder: Path = FOLDER) -> 
 def read_into(module: nn.Module, file: Path) -> None:
     """Fill a module from a safetensors file (half precision is widened)."""
     if not file.exists():
-        raise InvalidInput(f"there are no weights {file}; train them with python -m headroom_core.training.visual_tokens.")
+        raise InvalidInput(
+            f"there are no weights {file}; train them with python -m headroom_core.training.visual_tokens."
+        )
     module.load_state_dict({name: value.float() for name, value in _safetensors().load_file(file).items()})
 
 
