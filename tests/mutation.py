@@ -65,6 +65,15 @@ AREAS: tuple[tuple[tuple[str, ...], tuple[str, ...], float], ...] = (
 )
 """Files, the tests that answer for them, and how much more than by its size an area weighs in the sample."""
 
+_PLUGINS = ("no:cacheprovider", "pytest_asyncio.plugin", "pytest_socket", "pytest_timeout", "_hypothesis_pytestplugin")
+_QUICK = "not megabytes and not bounded"  # tests of time find no wrong result
+_SETTINGS = {
+    "CI": "1",  # the same examples each time
+    "OMP_NUM_THREADS": "1",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
@@ -149,8 +158,9 @@ class Copy:
 
     def passes(self, tests: Sequence[str], limit_s: float) -> bool:
         """Do the tests pass in time?"""
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", *tests]
-        environment = {**os.environ, "CI": "1", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+        plugins = [word for name in _PLUGINS for word in ("-p", name)]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", *plugins, "-k", _QUICK, *tests]
+        environment = {**os.environ, **_SETTINGS}
         try:
             done = subprocess.run(
                 command, cwd=self.root, env=environment, timeout=limit_s, capture_output=True, check=False

@@ -87,3 +87,21 @@ def test_printed_commands_are_understood(words: list[str], tmp_path: Path, monke
     assert command is not None, name
     with command.make_context(str(name), list(rest), parent=context):
         pass
+
+
+@pytest.mark.parametrize("page", ["README.md", "SECURITY.md", "CHANGELOG.md"])
+def test_links_to_files_lead_somewhere(page: str) -> None:
+    """Each relative link of a page that stands outside of the site names a file that is there."""
+    for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", (ROOT / page).read_text(encoding="utf-8")):
+        assert (ROOT / target).exists(), f"{page}: {target}"
+
+
+def test_tests_that_the_security_page_names_exist() -> None:
+    """Each claim there names its test: a file, and functions that are defined in the tests."""
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    for file in re.findall(r"`(tests/[\w/]+\.py)", text):
+        assert (ROOT / file).is_file(), file
+    suites = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "headroom_core" / "testing").rglob("*.py")]
+    defined = "".join(file.read_text(encoding="utf-8") for file in suites)
+    for name in re.findall(r"\b(test_\w+)(?=`)", text):
+        assert f"def {name}(" in defined or f"/{name}.py" in text or (name + ".py") in text, name
