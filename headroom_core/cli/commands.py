@@ -80,13 +80,15 @@ def compress(
 
 
 def _show_diff(before: str, after: str) -> None:
-    """A unified diff of what went and what came, coloured on a terminal."""
+    """A unified diff of what went and what came, coloured on a terminal; JSON on one line is laid out first."""
     import difflib
 
     from rich.console import Console
     from rich.syntax import Syntax
 
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "original", "compressed", lineterm="", n=1)
+    from headroom_core.evaluate.views import lines as laid_out
+
+    lines = difflib.unified_diff(laid_out(before), after.split("\n"), "original", "compressed", lineterm="", n=1)
     text = "\n".join(lines)
     if sys.stdout.isatty():
         Console().print(Syntax(text, "diff", background_color="default"))

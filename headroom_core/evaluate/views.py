@@ -38,7 +38,7 @@ def before(piece: Piece) -> str:
     there = {_key(word) for word in _WORD.findall(piece.after)}
     missed = [use.value for use in piece.missing]
     marked = []
-    for line in _lines(piece.before):
+    for line in lines(piece.before):
         words = _WORD.findall(line)
         gone = any(_key(word) not in there for word in words)
         marked.append((line, "gone" if gone else "stays" if words else ""))
@@ -47,19 +47,19 @@ def before(piece: Piece) -> str:
 
 def after(piece: Piece) -> str:
     """What went out; the closing line stands apart."""
-    lines = piece.after.split("\n")
-    last = lines[-1].startswith("[left out:")
-    marked = [(line, "") for line in lines[: -1 if last else None]]
-    return _rows(marked, []) + (f'<span class="note">{shown(lines[-1])}</span>' if last else "")
+    *body, last = piece.after.split("\n")
+    closed = last.startswith("[left out:")
+    marked = [(line, "") for line in (body if closed else [*body, last])]
+    return _rows(marked, []) + (f'<span class="note">{shown(last)}</span>' if closed else "")
 
 
 def _key(word: str) -> str:
     return number_of(word) if word.replace(".", "").isdigit() else word.lower()
 
 
-def _lines(text: str) -> list[str]:
+def lines(text: str) -> list[str]:
     """Lines to show; JSON on one line is laid out."""
-    if "\n" not in text and len(text) > _LONGEST_LINE and text[:1] in "[{":
+    if "\n" not in text.strip() and len(text) > _LONGEST_LINE and text[:1] in "[{":
         try:
             return json.dumps(json.loads(text), indent=1, ensure_ascii=False).split("\n")
         except ValueError:

@@ -223,3 +223,12 @@ def test_the_diff_on_a_terminal_has_colours(
 def test_stats_on_a_terminal(file: str) -> None:
     """Names and values, one a line."""
     assert "originals    0" in run("stats")
+
+
+def test_the_diff_of_json_on_one_line_is_by_lines(tmp_path: Path) -> None:
+    """JSON without line breaks is laid out before it is compared: what went is not one line of everything."""
+    path = tmp_path / "flat.json"
+    path.write_text(json.dumps(ROWS) + "\n")
+    lines = run("compress", str(path), "-q", "Which order failed?", "--diff").splitlines()
+    assert len(lines) > len(ROWS)
+    assert max(map(len, lines)) < 200
