@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_NAME = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|::|->|#)[A-Za-z_$~][\w$]*)*")
+_NAME = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|::|->|#)[A-Za-z_$~][\w$]*)*(?:\[\w{1,80}\])?")
 _QUOTED = re.compile(r"[`'\"“‘]([^`'\"“”‘’\n]{2,80})[`'\"”’]")
 _FRAMED = re.compile(
     r"\b(?:where\s+(?:is|are)|how\s+(?:does|do|is|are)|what\s+(?:does|do|is|are)|who\s+calls|explain|show(?:\s+me)?|"
@@ -55,7 +55,7 @@ def asked(query: str | None) -> Asked:
     framed = [m.group(1) for m in _SUBJECT.finditer(query)]
     framed += [m.group(1) for m in _FRAMED.finditer(query) if m.group(1).lower() not in _STOP]
     quoted = [m.group(1).strip() for m in _QUOTED.finditer(query)]
-    every = [m.group(0) for m in _NAME.finditer(query)]
+    every = [form for m in _NAME.finditer(query) for form in dict.fromkeys((m.group(0), m.group(0).partition("[")[0]))]
     shaped = [name for name in every if looks_like_identifier(name)]
     words = [w for w in re.findall(r"\w+", query.lower()) if len(w) > 1 and w not in _STOP]
     return Asked(tuple(dict.fromkeys([*shaped, *quoted, *framed])), tuple(dict.fromkeys(words)))
@@ -63,7 +63,7 @@ def asked(query: str | None) -> Asked:
 
 def looks_like_identifier(word: str) -> bool:
     """snake_case, camelCase, dotted, with digits or dollars: a shape that plain words do not have."""
-    if any(mark in word for mark in ("_", "$", "::", "->", "#")) or re.search(r"\w\.\w", word):
+    if any(mark in word for mark in ("_", "$", "::", "->", "#", "[")) or re.search(r"\w\.\w", word):
         return True
     mixed = any(c.isupper() for c in word[1:]) and any(c.islower() for c in word)
     return mixed or any(c.isdigit() for c in word)

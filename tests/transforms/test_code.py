@@ -12,6 +12,7 @@ from headroom_core.evals import data
 from headroom_core.syntax import _tree
 from headroom_core.syntax.guess import languages
 from headroom_core.syntax.outline import outline
+from headroom_core.transforms._asked import asked
 from headroom_core.transforms.code import Code
 from headroom_core.types import Context, Part, Rewrite, Strength, Text
 
@@ -453,3 +454,9 @@ def test_files_keep_the_asked_function_and_every_signature() -> None:
             assert (_tree.errors(text.encode(), made.language) or 0) <= made.broken, row["file"]
             kept = [flat(made.data[s.start : s.fold[0]].decode()).rstrip("{ ") in flat(text) for s in functions]
             assert sum(kept) >= 0.99 * len(kept), row["file"]
+
+
+def test_a_name_in_brackets_is_a_name() -> None:
+    """A function under a computed name stays when it is asked for so; an index does not hide the name before it."""
+    assert asked("Where is app[method] defined?").names[0] == "app[method]"
+    assert asked("What does load_rows[3] hold?").names[:2] == ("load_rows[3]", "load_rows")
