@@ -50,7 +50,7 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Measure compression on the traffic under PATH: nothing leaves this machine unless --live asks a model.
 
-    PATH is a file or a folder of .json and .jsonl: conversations of OpenAI, Anthropic, Gemini, Bedrock, LangChain or
+    PATH is a file or a folder of .json, .jsonl and .parquet: conversations of OpenAI, Anthropic, Gemini, Bedrock, LangChain or
     LlamaIndex, LangSmith runs, OpenTelemetry (OTLP JSON, GenAI conventions), or lines with a question and documents.
     """
     from headroom_core.evaluate import evaluate as run

@@ -62,6 +62,7 @@ def images(quick: bool, told: Told) -> Iterator[Row]:
         "share of bytes; the same pixels and tokens",
     )
     told("images", 2, 3)
+    yield from _reading(cache, 3 if quick else 40)
     yield from _router()
     told("images", 3, 3)
 
@@ -76,6 +77,19 @@ def _enlarged(content: bytes) -> bytes:
     out = io.BytesIO()
     picture.resize((picture.width * 2, picture.height * 2)).save(out, "PNG")
     return out.getvalue()
+
+
+def _reading(cache: Path, limit: int) -> Iterator[Row]:
+    """How many characters of receipts each engine reads right."""
+    from . import images_models as models
+
+    if not data.have("images", "receipt", "annotations.jsonl"):
+        yield skipped("images", "OCR", "set HEADROOM_DATA to the folder of the evaluation data")
+        return
+    for name in models.available_engines():
+        made = models.ocr_errors("receipt", name, cache=cache, limit=limit)
+        note = "quality: 1 − character error rate"
+        yield Row("images", f"OCR, {made.pictures} receipts", name, quality=1 - made.cer, note=note)
 
 
 def _router() -> Iterator[Row]:

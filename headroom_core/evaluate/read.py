@@ -1,4 +1,4 @@
-"""Reads the user's traffic: a file or a folder of JSON or JSON lines, each value recognised by its own shape.
+"""Reads the user's traffic: a file or a folder of JSON, JSON lines or Parquet, each value recognised by its own shape.
 
 Known are conversations (OpenAI chat and responses, Anthropic, Gemini, Bedrock, LangChain, LlamaIndex; a list of
 messages, or a request with ``messages`` or ``input``), LangSmith runs, OTLP JSON by the GenAI conventions, and questions
@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from headroom_core.errors import InvalidInput
+from headroom_core.errors import InvalidInput, MissingExtra
 
 from .conversation import Conversation, Raw, as_dict, as_dicts
 from .frameworks import from_langchain, from_llama_index, is_langchain, is_llama_index
 from .traces import Call, from_otlp, from_run, is_otlp, is_run, longest
 
-_SUFFIXES = (".json", ".jsonl", ".ndjson")
+_SUFFIXES = (".json", ".jsonl", ".ndjson", ".parquet")
 _QUESTION = ("question", "query")
 _DOCUMENTS = ("documents", "document", "contexts", "context", "passages", "text")
 _KNOWN = (
@@ -52,7 +52,10 @@ def read_traffic(path: str | Path) -> list[Conversation]:
 
 
 def _values(file: Path) -> Iterator[Any]:
-    """The JSON values of a file: one, or one a line."""
+    """The JSON values of a file: one, or one a line; the rows of a Parquet file, as LangSmith exports in bulk."""
+    if file.suffix == ".parquet":
+        yield from _table_rows(file)
+        return
     text = file.read_text(encoding="utf-8-sig", errors="surrogateescape")
     try:
         if file.suffix == ".json":
@@ -67,6 +70,20 @@ def _values(file: Path) -> Iterator[Any]:
                 yield json.loads(line)
             except ValueError as error:
                 raise InvalidInput(f"{file.name}, line {number} is no JSON: {error}.") from None
+
+
+def _table_rows(file: Path) -> Iterator[Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ModuleNotFoundError:
+        raise MissingExtra("pyarrow", "bulk") from None
+    try:
+        with pyarrow.parquet.ParquetFile(file) as opened:
+            for batch in opened.iter_batches(batch_size=256):
+                yield from batch.to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        raise InvalidInput(f"{file.name} is no Parquet: {error}.") from None
 
 
 def _sort(value: Any, name: str, found: list[Conversation], runs: list[Call], spans: list[Call]) -> None:

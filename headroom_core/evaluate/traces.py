@@ -66,7 +66,7 @@ def from_run(raw: Raw) -> Call | None:
     given = _messages(inputs.get("messages"))
     if not given:
         return None
-    extra = as_dict(raw.get("extra"))
+    extra = as_dict(_loaded(raw.get("extra")))
     asked, labels = as_dict(extra.get("invocation_params")), as_dict(extra.get("metadata"))
     thread = next((labels[name] for name in ("thread_id", "session_id", "conversation_id") if labels.get(name)), None)
     tools = inputs.get("tools") or asked.get("tools")

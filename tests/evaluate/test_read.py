@@ -215,6 +215,23 @@ def test_langsmith_outputs_in_other_forms(tmp_path: Path) -> None:
     assert [len(one.messages) for one in found] == [2, 2, 2, 1, 1]
 
 
+def test_bulk_exports_of_langsmith(tmp_path: Path) -> None:
+    """Parquet, with inputs, outputs and extra as JSON text: the same conversation as the JSON lines; damage is named."""
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rows = [json.loads(line) for line in _file("langsmith").read_text().splitlines()]
+    flat = [
+        {key: value if isinstance(value, str) else json.dumps(value) for key, value in row.items()} for row in rows[1:]
+    ]
+    parquet.write_table(pyarrow.Table.from_pylist(flat), tmp_path / "runs.parquet")
+    (found,) = read_traffic(tmp_path)
+    (plain,) = read_traffic(_file("langsmith"))
+    assert found.messages == plain.messages
+    assert found.model == "gpt-5-mini"
+    (tmp_path / "runs.parquet").write_bytes(b"PAR1 and nothing more")
+    with pytest.raises(InvalidInput, match="no Parquet"):
+        read_traffic(tmp_path)
+
+
 def test_values_of_opentelemetry(tmp_path: Path) -> None:
     """Structured attributes are read as what they stand for."""
     part = {
