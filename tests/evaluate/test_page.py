@@ -152,3 +152,32 @@ def test_in_a_browser(report: Report, tmp_path: Path) -> None:
         [*command, f"--screenshot={shot}", "--window-size=1280,1600", file.as_uri()], capture_output=True, timeout=240
     )
     assert shot.stat().st_size > 40_000
+
+
+def _contrast(a: str, b: str) -> float:
+    """The contrast ratio of two colours (WCAG 2.2)."""
+
+    def luminance(colour: str) -> float:
+        full = colour if len(colour) == 7 else "#" + "".join(2 * c for c in colour[1:])
+        parts = [int(full[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(a), luminance(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_colours_can_be_told_apart_in_light_and_dark() -> None:
+    """Text has a contrast of 4.5 to what it stands on, bars have 3, in both colour schemes."""
+    from importlib.resources import files
+
+    style = files("headroom_core.evaluate").joinpath("page.css").read_text(encoding="utf-8")
+    themes = [dict(re.findall(r"--(\w+):(#\w+)", block)) for block in re.findall(r":root\{(.*?)\}", style)]
+    assert len(themes) == 2
+    texts = [("ink", "bg"), ("ink", "card"), ("soft", "bg"), ("soft", "card"), ("soft", "code"), ("good", "card"), ("bad", "badbg"),
+             ("warn", "warnbg"), ("good", "goodbg"), ("ink", "goes"), ("ink", "mark"), ("bad", "card")]  # fmt: skip
+    for colours in themes:
+        for text, ground in texts:
+            assert _contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+        for bar in ("before", "after", "cached", "written", "uncached", "output"):
+            assert _contrast(colours[bar], colours["card"]) >= 3, bar
