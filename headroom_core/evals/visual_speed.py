@@ -109,7 +109,8 @@ def inputs_of(side: int, device: str, dtype: torch.dtype) -> dict[str, Any]:
 def measure(side: int, options: argparse.Namespace) -> list[Row]:
     """All modules at one number of tokens."""
     dtype = getattr(torch, options.dtype)
-    model = model_of(side, options.width, options.layers).to(options.device, dtype)
+    with torch.device(options.device):  # billions of random weights are drawn where they stay
+        model = model_of(side, options.width, options.layers).to(dtype)
     inputs = inputs_of(side, options.device, dtype)
     tokens, layer = side * side, Layer(options.width, options.width * 8 // 3)
     kept = kept_count(tokens, options.ratio)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -54,6 +55,19 @@ def test_ratio_one_gives_identical_logits_and_text(family: str) -> None:
         assert torch.equal(logits(model, given), plain)
         assert torch.equal(generated(model, given), text)
         assert (state.before, state.after) == (tokens, tokens)
+
+
+@every
+def test_half_precision_models(family: str) -> None:
+    """In bfloat16 the same holds: identical at ratio 1, finite above it, attention read along the way."""
+    model, given, _ = model_and(family, [1, 2])
+    half = copy.deepcopy(model).to(torch.bfloat16)
+    given = {name: value.bfloat16() if value.is_floating_point() else value for name, value in given.items()}
+    plain = logits(half, given)
+    with patch(half, ToMe(ratio=1)):
+        assert torch.equal(logits(half, given), plain)
+    with patch(half, AttentionPrune(ratio=4)):
+        assert bool(logits(half, given).isfinite().all())
 
 
 @every
