@@ -188,7 +188,7 @@ def _on_ray(job: Job, parts: Sequence[int], workers: int | None) -> tuple[int, I
         import ray
         import ray.data
     except ModuleNotFoundError as error:
-        raise MissingExtra("ray", "ray") from error
+        raise MissingExtra(error.name or "ray", "ray") from error  # Ray Data wants more than ray itself
     if not ray.is_initialized():
         ray.init(address="auto", log_to_driver=False)
     count = workers or int(ray.cluster_resources().get("CPU", 1))
