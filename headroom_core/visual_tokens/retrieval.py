@@ -85,14 +85,13 @@ class PageIndex:
 
     def scores(self, query: Tensor) -> Tensor:
         """(P,) float32 MaxSim of the query (Q, D), from tables of its products with the codes: no vector is rebuilt."""
-        tables = torch.cat([table.transpose(0, 1) for table in _same_length(self.codebook.tables(query))])
-        parts = []
-        for chunk in torch.split(self.codes, _CHUNK):
-            total = torch.zeros(query.shape[0], chunk.shape[0], device=query.device)
-            for column in range(chunk.shape[1]):
-                total += tables[column][:, chunk[:, column].long()]
-            parts.append(total)
-        alike = torch.cat(parts, dim=1)
+        tables = [table.permute(1, 2, 0).reshape(-1, query.shape[0]) for table in self.codebook.tables(query)]
+        rows = torch.cat(tables)  # one row per code of every column: what it adds to each of the query's products
+        sums = [
+            functional.embedding_bag(chunk.int() + self._offsets, rows, mode="sum")
+            for chunk in torch.split(self.codes, _CHUNK)
+        ]
+        alike = torch.cat(sums).T
         return _by_page(alike / self._norms if self.unit else alike, self.lengths)
 
     def search(self, query: Tensor, count: int = 10) -> list[tuple[int, float]]:
@@ -102,15 +101,16 @@ class PageIndex:
         return [(int(page), float(scores[page])) for page in order]
 
     @cached_property
+    def _offsets(self) -> Tensor:
+        """(C,) where each column's codes begin among all codes."""
+        sizes = [stage.shape[1] for stage in self.codebook.stages for _ in range(stage.shape[0])]
+        starts = [sum(sizes[:column]) for column in range(len(sizes))]
+        return torch.tensor(starts, dtype=torch.int32, device=self.codes.device)
+
+    @cached_property
     def _norms(self) -> Tensor:
         chunks = [self.codebook.decode_turned(chunk).norm(dim=1) for chunk in torch.split(self.codes, _CHUNK)]
         return torch.cat(chunks).clamp(min=1e-6)
-
-
-def _same_length(tables: tuple[Tensor, ...]) -> list[Tensor]:
-    """Stages with fewer codes are filled up; no code points there."""
-    longest = max(table.shape[2] for table in tables)
-    return [functional.pad(table, (0, longest - table.shape[2])) for table in tables]
 
 
 def _by_page(alike: Tensor, lengths: Tensor) -> Tensor:
