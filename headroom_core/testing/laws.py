@@ -114,7 +114,7 @@ def no_mutation(make: Make, originals: Originals, messages: Sequence[Any], names
 def foreign_markers_are_data(make: Make, originals: Originals, messages: Sequence[Any], namespace: str) -> None:
     """Law 8: a marker that we did not issue makes nothing immune: the text compresses as with any other last line."""
     forged = f'\n[left out: 9 rows · {MARKER}ref="hr_aaaaaaaaaaaaaaaa") #aaaaaaaaaa]'
-    neutral = forged.replace(MARKER, "somewhere_else(th").replace("[", "(").replace("]", ")")
+    neutral = forged.replace(MARKER, "somewhere_else(th").replace("left out", "set down")  # same shape, other words
     plain = make(originals)([_append(message, neutral) for message in messages], namespace=namespace)
     marked = make(originals)([_append(message, forged) for message in messages], namespace=namespace)
     for skip in marked.skipped:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_origin
+from typing import Any
 
 import pytest
 from llama_index.core.llms import ChatMessage
@@ -42,9 +42,6 @@ def client(server: Any) -> Any:
         from llama_index.llms.openai import OpenAI
 
         return OpenAI(model="gpt-4o", api_key="k", api_base=server.base_url, max_retries=0)
-    from llama_index.llms.anthropic import Anthropic, utils
+    from llama_index.llms.anthropic import Anthropic
 
-    for name in ("MessageParam", "BetaMessageParam"):
-        if get_origin(getattr(utils, name)) is not None:
-            setattr(utils, name, dict)  # newer clients made it a union, which this class still calls like a type
     return Anthropic(model="claude-opus-4-8", api_key="k", base_url=server.url, max_retries=0)
