@@ -21,6 +21,7 @@ from headroom_core.visual_tokens import (
     patch,
     unpatch,
 )
+from headroom_core.visual_tokens.learned import PerceiverResampler
 from headroom_core.visual_tokens.looks import Looks
 from tests.visual_tokens.tiny import FAMILIES, IMAGE, VIDEO, build, prompt, whole
 
@@ -175,6 +176,17 @@ def test_other_compressors_generate(family: str, compressor: Any) -> None:
         text = generated(model, given)
     assert state.after < state.before
     assert text.shape[1] == given["input_ids"].shape[1] + 4
+
+
+@pytest.mark.parametrize("family", ["llava_next", "qwen2_vl"])
+def test_learned_queries_take_places_spread_over_the_image(family: str) -> None:
+    """Outputs without a token of their own get placeholders and positions too."""
+    model, given, tokens = model_and(family, [1, 2])
+    torch.manual_seed(0)
+    with patch(model, PerceiverResampler(32, ratio=4).eval()) as state:
+        text = generated(model, given)
+    assert torch.equal(text[:, :-4], given["input_ids"])
+    assert tokens / 4 <= state.after < tokens / 2
 
 
 @pytest.mark.parametrize("family", ["qwen2_vl", "qwen2_5_vl"])
