@@ -261,7 +261,7 @@ class KompressCompressor:
         if not query:
             return parts, [np.zeros(len(p.units)) for p in pieces], "query-free"
         again = read_again(model.model.staged, pieces, asked, seen, words=self.config.chunk_words)
-        score = fused(seen, again, model.weights)
+        score = fused(seen, again, model.weights, query)
         cuts = np.searchsorted(seen.document, np.arange(len(texts) + 1))
         by_text = [score[a:b] for a, b in pairwise(cuts.tolist())]
         group = "several documents" if call == "several" and len(texts) > 1 else "long" if total > LONG else "one text"

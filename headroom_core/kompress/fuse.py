@@ -1,14 +1,18 @@
-"""One score per sentence from all signals: the network's last layer, the second reading, links, place, neighbours.
+"""One score per sentence from all signals: last layer, second reading, links, bridges, place, length, neighbours.
 
-score = late + HINT * max(0, again - late) + first * [opens its document] + link * named-by-a-good-sentence * (1 - p)
-        + wide * mean over 41 sentences, in transcripts
+score = late + hint * max(0, again - late) * p(best + GATE) + first * [opens its document]
+        + link * named-by-a-good-sentence * (1 - p) + bridge * shares-names-with-a-good-sentence * (1 - p)
+        - brief * log(pieces / USUAL) + window * relevance-of-its-window + wide * mean over 41 sentences, in transcripts
 
-A link is a document's name in a well-scored sentence of another document. All weights were fitted on rows that
-neither trained the network nor calibrate its thresholds.
+p is the logistic function of ``late``. A link is a document's name in a well-scored sentence of another document; a
+bridge is a name or number that a sentence shares with a well-scored one of another document and the query does not
+hold. Where no sentence is good, there is nothing to follow: the second reading then counts for little. All weights were
+chosen on rows that neither trained the network nor calibrate its thresholds.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -16,7 +20,7 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from headroom_core.kompress.lexical import Bm25, content, stems
+from headroom_core.kompress.lexical import STOPWORDS, Bm25, content, stems
 from headroom_core.kompress.scorer import sigmoid
 from headroom_core.kompress.signals import Signals, Vector
 
@@ -25,6 +29,14 @@ _NAME = re.compile(
 )
 _TURN = re.compile(r"\A[^\W\d_][\w .'-]{0,40}:\s")
 _HEADING = 12
+_NAMES = re.compile(r"[^\W\d_a-z]\w+|\d[\d,.]*\d|\d")
+GATE = 2.0
+USUAL, SHORTEST = 25, 8
+"""Word pieces of a usual sentence; shorter ones than ``SHORTEST`` count as that long."""
+SOURCES = 8
+"""Sentences that bridges may start from: the best ones."""
+RARE = 3.0
+"""Summed rarity of shared names from which a bridge counts in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +44,11 @@ class Weights:
     """The fusion's weights; ``shift`` is added to all scores."""
 
     hint: float = 0.5
-    first: float = 0.5
-    link: float = 3.0
+    first: float = 0.25
+    link: float = 2.0
+    bridge: float = 4.0
+    brief: float = 0.5
+    window: float = 0.15
     wide: float = 2.0
     shift: float = 0.0
 
@@ -47,18 +62,21 @@ class Weights:
         return cls(**{f.name: float(stored[f.name]) for f in fields(cls) if f.name in stored})
 
 
-def fused(seen: Signals, again: Vector, weights: Weights) -> Vector:
+def fused(seen: Signals, again: Vector, weights: Weights, query: str = "") -> Vector:
     """One logit per sentence."""
-    score = seen.late + weights.hint * np.maximum(0.0, again - seen.late)
-    if not len(score):
-        return score
+    if not len(seen.late):
+        return seen.late
+    followed = float(sigmoid(np.array([seen.late.max() + GATE]))[0])
+    score = seen.late + weights.hint * followed * np.maximum(0.0, again - seen.late)
     texts = [d.text for d in seen.documents]
     firsts = np.searchsorted(seen.document, np.arange(len(texts) + 1))
     opening = np.zeros(len(score))
     opening[firsts[:-1][firsts[:-1] < firsts[1:]]] = 1.0
     score = score + weights.first * opening
     if len(texts) > 1:
-        score = score + weights.link * links(seen, firsts)
+        score = score + weights.link * links(seen, firsts) + weights.bridge * bridges(seen, again, query)
+    score = score - weights.brief * np.log(np.maximum(seen.pieces, SHORTEST) / USUAL)
+    score = score + weights.window * np.clip(seen.relevance, -8.0, 2.0)
     for d, text in enumerate(texts):
         if is_transcript(text):
             own = slice(int(firsts[d]), int(firsts[d + 1]))
@@ -98,6 +116,32 @@ def links(seen: Signals, firsts: NDArray[np.int64]) -> Vector:
         named = _cover(units, weights, whole)
         named[own] = 0.0
         found[own] = float((np.where(named < 0.5, 0.0, named) * probability).max())
+    return found * (1 - probability)
+
+
+def bridges(seen: Signals, again: Vector, query: str) -> Vector:
+    """For each sentence: how surely it shares a rare name with a good sentence of another document, times its doubt."""
+    texts = [d.text for d in seen.documents]
+    asked = {word.lower() for word in re.findall(r"\w+", query)} | STOPWORDS
+    names = [
+        {name.lower() for name in _NAMES.findall(texts[d][s:e])} - asked
+        for d, (s, e) in zip(seen.document.tolist(), seen.units, strict=True)
+    ]
+    held: dict[str, set[int]] = {}
+    for d, own in zip(seen.document.tolist(), names, strict=True):
+        for name in own:
+            held.setdefault(name, set()).add(d)
+    rarity = {name: math.log1p((len(texts) - len(ds) + 0.5) / (len(ds) + 0.5)) for name, ds in held.items()}
+    best = np.maximum(seen.late, again)
+    probability = sigmoid(best)
+    found = np.zeros(len(names))
+    for top in np.argsort(-best, kind="stable")[:SOURCES].tolist():
+        weight = float(probability[top])
+        for i, own in enumerate(names):
+            shared = names[top] & own
+            if shared and seen.document[i] != seen.document[top]:
+                mass = min(1.0, math.fsum(rarity[name] for name in shared) / RARE)
+                found[i] = max(found[i], weight * mass)
     return found * (1 - probability)
 
 

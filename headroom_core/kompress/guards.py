@@ -27,20 +27,19 @@ _RULES: tuple[tuple[float, re.Pattern[str]], ...] = (
     (
         3.0,
         re.compile(
-            r"\b(?:not|never|no|neither|nor|without|cannot|none|nobody|nothing|nowhere|unless|except)\b\S*(?:\s+\w\S*)?"
+            r"\b(?:n(?:o(?:t|ne|r|body|thing|where)?|ever|either)|without|cannot|unless|except)\b\S*(?:\s+\w\S*)?"
             r"|n['’]t\b(?:\s+\w\S*)?",
             re.IGNORECASE,
         ),
     ),
-    (
-        3.0,
-        re.compile(r"://|@\w|_|\\|/\w+/|(?<!\S)--?\w|[a-z][A-Z]|\b[A-Z]{2,}|\(\)|\w\.\w+\.\w"),
-    ),
+    (3.0, re.compile(r"(?=[:@_\\/(.-])(?:://|@\w|_|\\|/\w+/|(?<!\S)--?\w|\(\)|(?<=\w)\.\w+\.\w)")),
+    (3.0, re.compile(r"(?<=[a-z])[A-Z]|\b[A-Z]{2,}")),
     (
         1.5,
         re.compile(
-            r"\b(?:all|every|each|only|both|most|few|fewer|several|many|any|always|must|at\s+least|at\s+most|up\s+to|exactly"
-            r"|half|twice|double|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|first|second|third)\b",
+            r"\b(?:a(?:ll|ny|lways|t\s+(?:least|most))|e(?:very|ach|xactly|ight|leven)|only|one|both|m(?:ost|any|ust)"
+            r"|f(?:ew(?:er)?|our|ive|irst)|s(?:everal|ix|even|econd)|up\s+to|half|tw(?:ice|o|elve)|double|th(?:ree|ird)|nine"
+            r"|ten)\b",
             re.IGNORECASE,
         ),
     ),

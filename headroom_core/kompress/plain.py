@@ -12,7 +12,9 @@ from headroom_core.kompress.chunks import Span, sentences
 from headroom_core.kompress.lexical import Bm25, content, stems
 
 _LETTER = re.compile(r"[^\W\d_]")
-_LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
+_LATIN = re.compile(r"[\u00c0-\u024f]")
+_BEYOND = re.compile(r"[^\x00-\x7f]+")
+_NO_LETTERS = bytes(i for i in range(128) if not chr(i).isalpha())
 _SPACELESS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 SAMPLE = 20_000
 
@@ -25,8 +27,10 @@ def why_not(texts: Sequence[str], most: int) -> str | None:
     letters = latin = 0
     for text in texts:
         sample = text[:SAMPLE]
-        letters += len(_LETTER.findall(sample))
-        latin += len(_LATIN.findall(sample))
+        plain = len(sample.encode("ascii", "ignore").translate(None, _NO_LETTERS))
+        rest = "".join(_BEYOND.findall(sample))
+        letters += plain + len(_LETTER.findall(rest))
+        latin += plain + len(_LATIN.findall(rest))
     if letters and latin < 0.7 * letters:
         return "the model reads English, and this is mostly another script"
     if not letters:

@@ -98,7 +98,12 @@ def weights_of(folder: Path) -> dict[str, Any]:
             if part == "q":
                 scale = raw[f"{base}.s"]
                 wide = array.astype(np.float32) * scale
+                if f"{base}.m" in raw:  # channels that the graph divides down have weights that undo it
+                    wide = wide * raw[f"{base}.m"][:, None]
                 found[f"{base}.weight"] = wide if base == "word" else wide.T
+            elif part == "r":
+                blocks = (array.astype(np.float32) - 128) * raw[f"{base}.s"].reshape(array.shape[0], -1, 1)
+                found[f"{base}.weight"] = blocks.reshape(array.shape[0], -1)
             elif name.endswith((".qkv.b", ".up.b")):
                 found[f"{base}.bias"] = array
             elif name.endswith(".added"):

@@ -11,19 +11,22 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from headroom_core.evals.kompress_sets import split_train
 from headroom_core.kompress.compressor import KompressCompressor
 from headroom_core.kompress.fuse import Weights
 from headroom_core.kompress.model import Kompress, Shape
+from headroom_core.kompress.scorer import CLS, SEP
 from headroom_core.training import kompress_start as start
-from headroom_core.training.kompress_bundle import write_graphs, write_manifest, write_tokenizer
+from headroom_core.training.kompress_bundle import channel_peaks, write_graphs, write_manifest, write_tokenizer
 from headroom_core.training.kompress_calibrate import risk_curves
 from headroom_core.training.kompress_card import write_card
 from headroom_core.training.kompress_data import Corpus, build, tokenizer
@@ -53,7 +56,8 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{len(corpus.documents)} documents, {len(corpus.train)} questions, {len(corpus.compound)} compound ones")
     runs = [_run(corpus, start.state(model), *plan, options) for plan in (APART, PACKED)]
     average = {name: np.mean([run[name] for run in runs], axis=0) for name in runs[0]}
-    write_graphs(average, Shape().as_dict(), options.out)
+    peaks = channel_peaks(average, _rows(corpus, 60))
+    write_graphs(average, Shape().as_dict(), options.out, peaks=peaks)
     write_tokenizer(model / "tokenizer.json", options.out)
     finish(options.out, small=options.small, seed=options.seed)
 
@@ -70,6 +74,15 @@ def _run(corpus: Corpus, begin: dict[str, Any], schedule: Schedule, layout: Layo
         found = curve(averaged, corpus, questions[:60] if options.small else questions, options.device)
         print(name, {k: round(v, 3) for k, v in found.items()})
     return {name: tensor.float().cpu().numpy() for name, tensor in averaged.state_dict().items()}
+
+
+def _rows(corpus: Corpus, count: int) -> Iterator[NDArray[np.int64]]:
+    """Some training questions with their first documents, as the network reads them."""
+    step = max(1, len(corpus.train) // count)
+    for question in corpus.train[::step]:
+        document = corpus.documents[question.entries[0].document]
+        ids = [CLS, *question.ids.tolist(), SEP, *document.ids[:300].tolist(), SEP]
+        yield np.array(ids, np.int64)
 
 
 def finish(folder: Path, *, small: bool, seed: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,49 @@ FREE_BIAS = 1.75
 """Added to both token logits of the early exit, so that a score over 0.5 keeps about 57 % of running text."""
 
 
-def write_graphs(state: Mapping[str, NDArray[Any]], shape: dict[str, int], folder: Path, mode: str = "int8") -> None:
-    """``early.onnx`` and ``late.onnx``."""
+def write_graphs(
+    state: Mapping[str, NDArray[Any]],
+    shape: dict[str, int],
+    folder: Path,
+    mode: str = "int8",
+    peaks: Mapping[str, NDArray[Any]] | None = None,
+) -> None:
+    """``early.onnx`` and ``late.onnx``; ``peaks``: see ``channel_peaks``."""
     shifted = dict(state)
     shifted["early.tokens.bias"] = state["early.tokens.bias"] + np.array([0, FREE_BIAS, 0, 0, 0, 0], np.float32)
     shifted["early.conv2.bias"] = state["early.conv2.bias"] + np.float32(FREE_BIAS)
     for stage in ("early", "late"):
-        write(build(shifted, shape, mode, stage), folder / f"{stage}.onnx")
+        write(build(shifted, shape, mode, stage, peaks), folder / f"{stage}.onnx")
+
+
+def channel_peaks(state: Mapping[str, NDArray[Any]], rows: Iterable[NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+    """The greatest activation of each input channel of each matrix product over some rows of ids (length,)."""
+    import torch
+
+    from headroom_core.kompress.model import Kompress, Layer
+    from headroom_core.kompress.scorer import kinds_of
+
+    model = Kompress()
+    model.load_state_dict({name: torch.from_numpy(np.array(array, np.float32)) for name, array in state.items()})
+    model.eval()
+    found: dict[str, NDArray[np.float32]] = {}
+
+    def watch(name: str) -> Any:
+        def note(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+            reach = inputs[0][0].abs().amax(0).numpy()
+            found[name] = np.maximum(found.get(name, reach), reach)
+
+        return note
+
+    for i, layer in enumerate(model.layers):
+        assert isinstance(layer, Layer)
+        for part in ("qkv", "out", "up", "down"):
+            getattr(layer, part).register_forward_pre_hook(watch(f"layers.{i}.{part}"))
+    with torch.inference_mode():
+        for row in rows:
+            ids = row[None, :].astype(np.int64)
+            model(torch.from_numpy(ids), torch.from_numpy(kinds_of(ids)), None, "late")
+    return found
 
 
 def write_tokenizer(source: Path, folder: Path) -> None:

@@ -1,10 +1,16 @@
 """Weights to ONNX: the graph is written node by node with ONNX Runtime's fused operators, in fp32 or with int8 weights.
 
 Rows of a graph call are never padded (the scorer sends texts of one length or one by one), so no mask enters.
+
+In int8 a matrix product rounds its activations to 256 steps between the smallest and the greatest of them, and a few
+channels reach ten times as far as the rest. Given the channels' peaks, those are divided down to the level of the
+others and their weights multiplied (Xiao et al. 2022, for outliers only). The early stage's ``down`` products, whose
+outliers change from token to token, round each row by itself instead.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +19,17 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 MS = "com.microsoft"
+BLOCK = 128
+LEVEL = 0.98
+"""Quantile of a matrix product's channel peaks above which a channel is divided down."""
 
 
 class Graph:
     """Collects nodes and weights of one ONNX graph."""
 
-    def __init__(self, mode: str) -> None:
+    def __init__(self, mode: str, peaks: Mapping[str, Array] | None = None) -> None:
         self.mode = mode
+        self.peaks = peaks or {}
         self.nodes: list[Any] = []
         self.weights: list[Any] = []
         self._serial = 0
@@ -42,16 +52,13 @@ class Graph:
         )
         return names[0]
 
-    def matmul(self, x: str, weight: Array, name: str) -> str:
-        """Multiply x by weight (in, out)."""
+    def matmul(self, x: str, weight: Array, name: str, *, by_row: bool = False) -> str:
+        """Multiply x by weight (in, out); ``by_row``: in int8 each row of x is rounded by itself, where shapes allow."""
         if self.mode == "fp32":
             return self.node("MatMul", [x, self.constant(f"{name}.w", weight.astype(np.float32))])
-        if self.mode == "int8":
-            return self._dynamic(x, weight, name)
-        return self._blocks(x, weight, name)
-
-    def _dynamic(self, x: str, weight: Array, name: str) -> str:
-        """Activations quantised per tensor at run time, weights per column."""
+        if by_row and weight.shape[0] % BLOCK == 0:
+            return self._by_row(x, weight, name)
+        x, weight = self.levelled(x, weight, name)
         quantised, scale = per_column(weight)
         zero = np.zeros(weight.shape[1], np.int8)
         names = [
@@ -61,18 +68,26 @@ class Graph:
         ]
         return self.node("DynamicQuantizeMatMul", [x, *names], MS)
 
-    def _blocks(self, x: str, weight: Array, name: str) -> str:
-        """Activations quantised per row and block inside the kernel, weights per block of 128 inputs."""
-        size = int(self.mode.removeprefix("blocks"))
+    def levelled(self, x: str, weight: Array, name: str) -> tuple[str, Array]:
+        """The input with its outlying channels divided down, and the weights that undo it."""
+        peaks = self.peaks.get(name)
+        if peaks is None:
+            return x, weight
+        times = np.maximum(1.0, peaks / np.quantile(peaks, LEVEL)).astype(np.float32)
+        return self.node("Mul", [x, self.constant(f"{name}.m", 1 / times)]), weight * times[:, None]
+
+    def _by_row(self, x: str, weight: Array, name: str) -> str:
+        """Activations rounded per row and block of ``BLOCK`` channels inside the kernel, weights per block."""
         inputs, outputs = weight.shape
-        blocks = weight.T.reshape(outputs, inputs // size, size).astype(np.float32)
-        scale = np.abs(blocks).max(-1) / 127
+        blocks = weight.T.reshape(outputs, inputs // BLOCK, BLOCK).astype(np.float32)
+        scale = np.maximum(np.abs(blocks).max(-1), 1e-8) / 127
         quantised = np.clip(np.rint(blocks / scale[..., None]), -127, 127) + 128
         names = [
-            self.constant(f"{name}.q", quantised.astype(np.uint8)),
+            self.constant(f"{name}.r", quantised.astype(np.uint8)),
             self.constant(f"{name}.s", scale.astype(np.float32)),
         ]
-        return self.node("MatMulNBits", [x, *names], MS, K=inputs, N=outputs, bits=8, block_size=size, accuracy_level=4)
+        sizes = {"K": inputs, "N": outputs, "bits": 8, "block_size": BLOCK, "accuracy_level": 4}
+        return self.node("MatMulNBits", [x, *names], MS, **sizes)
 
 
 def per_column(weight: Array) -> tuple[Array, Array]:
@@ -81,15 +96,17 @@ def per_column(weight: Array) -> tuple[Array, Array]:
     return np.clip(np.rint(weight / scale), -127, 127).astype(np.int8), scale.astype(np.float32)
 
 
-def build(state: dict[str, Array], shape: dict[str, int], mode: str, stage: str) -> Any:
-    """One of two ONNX models.
+def build(
+    state: dict[str, Array], shape: dict[str, int], mode: str, stage: str, peaks: Mapping[str, Array] | None = None
+) -> Any:
+    """One of two ONNX models; ``mode``: fp32 or int8, ``peaks``: greatest activation of each channel by product.
 
     ``early``: ids and kinds (batch, length) int64 to tokens (batch, length, 7), relevance (batch,), hidden.
     ``late``: hidden (batch, length, size) to tokens and relevance of the last layer.
     """
     from onnx import TensorProto, helper
 
-    graph = Graph(mode)
+    graph = Graph(mode, peaks)
     float_, dims = TensorProto.FLOAT, ["batch", "length"]
     wide = [*dims, shape["hidden"]]
     outputs = [
@@ -104,7 +121,7 @@ def build(state: dict[str, Array], shape: dict[str, int], mode: str, stage: str)
         inputs = [helper.make_tensor_value_info("hidden", float_, wide)]
         x, layers = "hidden", range(shape["early"], shape["layers"])
     for i in layers:
-        x = _layer(graph, state, f"layers.{i}", x, shape["heads"], mode)
+        x = _layer(graph, state, f"layers.{i}", x, shape["heads"], by_row=stage == "early")
     _heads(graph, state, stage, x)
     if stage == "early":
         graph.nodes.append(helper.make_node("Identity", [x], ["hidden"]))
@@ -151,34 +168,30 @@ def _skip(graph: Graph, state: dict[str, Array], norm: str, x: str, skip: str, b
     return graph.node("SkipLayerNormalization", inputs, MS, epsilon=1e-12)
 
 
-def _layer(graph: Graph, state: dict[str, Array], name: str, x: str, heads: int, mode: str) -> str:
-    mixed = _attention(graph, state, name, x, heads, mode)
+def _layer(graph: Graph, state: dict[str, Array], name: str, x: str, heads: int, *, by_row: bool) -> str:
+    mixed = _attention(graph, state, name, x, heads)
     mixed = graph.matmul(mixed, state[f"{name}.out.weight"].T, f"{name}.out")
     x = _skip(graph, state, f"{name}.norm1", mixed, x, state[f"{name}.out.bias"])
     inner = graph.matmul(x, state[f"{name}.up.weight"].T, f"{name}.up")
     inner = graph.node(
         "BiasGelu", [inner, graph.constant(f"{name}.up.b", state[f"{name}.up.bias"].astype(np.float32))], MS
     )
-    inner = graph.matmul(inner, state[f"{name}.down.weight"].T, f"{name}.down")
+    inner = graph.matmul(inner, state[f"{name}.down.weight"].T, f"{name}.down", by_row=by_row)
     return _skip(graph, state, f"{name}.norm2", inner, x, state[f"{name}.down.bias"])
 
 
-def _attention(graph: Graph, state: dict[str, Array], name: str, x: str, heads: int, mode: str) -> str:
+def _attention(graph: Graph, state: dict[str, Array], name: str, x: str, heads: int) -> str:
     weight, bias = state[f"{name}.qkv.weight"].T, state[f"{name}.qkv.bias"].astype(np.float32)
-    if mode == "fp32":
+    if graph.mode == "fp32":
         names = [graph.constant(f"{name}.qkv.w", weight.astype(np.float32)), graph.constant(f"{name}.qkv.b", bias)]
         return graph.node("Attention", [x, *names], MS, num_heads=heads)
-    if mode == "int8":
-        quantised, scale = per_column(weight)
-        added = [graph.constant(f"{name}.qkv.{k}", v) for k, v in (("q", quantised), ("b", bias), ("s", scale))]
-        whole = graph.node("DynamicQuantizeLinear", [x], outputs=3)
-        zero = graph.constant(f"{name}.qkv.z", np.zeros(weight.shape[1], np.int8))
-        inputs = [whole, added[0], added[1], f"{whole}_1", added[2], "", f"{whole}_2", zero]
-        return graph.node("QAttention", inputs, MS, num_heads=heads)
-    packed = graph.matmul(x, weight, f"{name}.qkv")
-    split = graph.node("Split", [packed], outputs=3, axis=-1)
-    biased = graph.constant(f"{name}.qkv.b", bias)
-    return graph.node("MultiHeadAttention", [split, f"{split}_1", f"{split}_2", biased], MS, num_heads=heads)
+    x, weight = graph.levelled(x, weight, f"{name}.qkv")
+    quantised, scale = per_column(weight)
+    added = [graph.constant(f"{name}.qkv.{k}", v) for k, v in (("q", quantised), ("b", bias), ("s", scale))]
+    whole = graph.node("DynamicQuantizeLinear", [x], outputs=3)
+    zero = graph.constant(f"{name}.qkv.z", np.zeros(weight.shape[1], np.int8))
+    inputs = [whole, added[0], added[1], f"{whole}_1", added[2], "", f"{whole}_2", zero]
+    return graph.node("QAttention", inputs, MS, num_heads=heads)
 
 
 def _heads(graph: Graph, state: dict[str, Array], exit_: str, x: str) -> None:

@@ -50,6 +50,16 @@ def test_a_token_budget_is_never_overdrawn(kompress: KompressCompressor):
     assert 0 < sum(r.compressed_tokens for r in results) <= 40
 
 
+@pytest.mark.parametrize("risk", [0.03, 0.1, 0.3])
+def test_a_ratio_keeps_what_a_threshold_of_the_same_size_keeps(kompress: KompressCompressor, risk: float):
+    """Sentences of all documents stand in one order, so within a call neither way to say how much is the better one."""
+    chosen = kompress.compress_documents(DOCUMENTS, QUESTION, max_risk=risk)
+    budget = sum(r.compressed_tokens for r in chosen)
+    assert 0 < budget < sum(r.original_tokens for r in chosen)
+    filled = kompress.compress_documents(DOCUMENTS, QUESTION, token_budget=budget)
+    assert [r.spans for r in filled] == [r.spans for r in chosen]
+
+
 def test_numbers_and_negations_survive_a_cut_without_a_query(kompress: KompressCompressor):
     """By default every guarded word stays."""
     result = kompress.compress(LONG)

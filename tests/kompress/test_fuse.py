@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from headroom_core.kompress.chunks import sentences
-from headroom_core.kompress.fuse import Weights, fused, is_transcript, links, name_of
+from headroom_core.kompress.fuse import Weights, bridges, fused, is_transcript, links, name_of
 from headroom_core.kompress.select import Words, fill, order_asked, order_free, render, spans_of
 from headroom_core.kompress.signals import Pieces, Signals, Vector
 
@@ -233,3 +233,42 @@ def test_words_without_pieces_have_no_score() -> None:
     empty = Words.of("", [], np.zeros(0, np.int64), np.zeros(0))
     assert len(empty.whole(np.zeros(0, np.bool_))) == 0
     assert spans_of(empty, np.zeros(0, np.bool_)) == []
+
+
+BRIDGED = [
+    "The ferry Solveig is painted red. It was built by Ada Moen.",
+    "In Lenvik, Ada Moen learned the trade. The winters are long there.",
+    "Bread is sold on Fridays. The shop closes at six.",
+]
+
+
+def test_a_name_shared_with_a_good_sentence_is_a_bridge() -> None:
+    """The good sentence names Ada Moen; another document's sentence with that name rises, its neighbours do not."""
+    seen = _signals(BRIDGED, [-2.0, 4.0, -2.0, -2.0, -2.0, -2.0])
+    found = bridges(seen, seen.late, "Where did the builder of the ferry learn?")
+    assert found[2] > 0.2
+    assert found[[0, 3, 4, 5]].tolist() == [0.0] * 4
+    score = fused(seen, seen.late, replace(NOTHING, bridge=2.0), "Where did the builder of the ferry learn?")
+    assert score[2] == pytest.approx(seen.late[2] + 2.0 * found[2])
+
+
+def test_what_the_query_names_is_no_bridge() -> None:
+    """A name that the query holds is in every candidate anyway: it tells nothing about a second hop."""
+    seen = _signals(BRIDGED, [-2.0, 4.0, -2.0, -2.0, -2.0, -2.0])
+    assert not bridges(seen, seen.late, "Where did Ada Moen learn?").any()
+
+
+def test_without_a_good_sentence_the_second_reading_counts_for_little() -> None:
+    """Where nothing answers, what follows from the best of the bad sentences lifts nothing."""
+    good, bad = _signals(TWO, [4.0, -6.0, -6.0, -6.0]), _signals(TWO, [-7.0, -6.0, -6.0, -6.0])
+    lift = [fused(s, s.late + 4.0, replace(NOTHING, hint=1.0))[2] - s.late[2] for s in (good, bad)]
+    assert lift[0] > 3.9
+    assert lift[1] < 0.2
+
+
+def test_of_two_equal_sentences_the_shorter_comes_first() -> None:
+    """A short sentence costs less for what it tells; the shortest ones gain nothing more."""
+    seen = _signals(TWO, [0.0] * 4, [50.0, 25.0, 8.0, 2.0])
+    score = fused(seen, seen.late, replace(NOTHING, brief=0.5))
+    assert score[0] < score[1] < score[2]
+    assert score[2] == score[3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,12 @@ pytest.importorskip("onnx")
 
 from headroom_core.kompress.model import Kompress, Shape  # noqa: E402
 from headroom_core.kompress.onnx import OnnxScorer  # noqa: E402
-from headroom_core.kompress.torch import TorchScorer  # noqa: E402
+from headroom_core.kompress.torch import TorchScorer, weights_of  # noqa: E402
 from headroom_core.models.registry import BUNDLED  # noqa: E402
 from headroom_core.training.kompress_batches import CLS, SEP, Builder, plan_epoch  # noqa: E402
 from headroom_core.training.kompress_bundle import write_graphs  # noqa: E402
 from headroom_core.training.kompress_data import Corpus, Question, _Reader, tokenizer  # noqa: E402
+from headroom_core.training.kompress_export import MS, Graph  # noqa: E402
 from headroom_core.training.kompress_train import Layout, Schedule, train  # noqa: E402
 from tests.kompress.texts import DOCUMENTS  # noqa: E402
 
@@ -112,3 +114,55 @@ def test_graphs_compute_what_torch_computes(tmp_path: Path):
         assert found.value is not None
         assert expected.value is not None
         assert np.abs(found.value - expected.value).max() < tolerance
+
+
+def test_an_outlying_channel_does_not_coarsen_the_others():
+    """One input channel reaches a hundred times as far: with the peaks known, or row by row, int8 stays close."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(1, 20, 128)).astype(np.float32)
+    x[..., 7] *= 100
+    weight = rng.normal(size=(128, 32)).astype(np.float32)
+    weight[7] *= 0.01
+    error = {}
+    for name, peaks, by_row in (
+        ("plain", {}, False),
+        ("levelled", {"w": np.abs(x[0]).max(0)}, False),
+        ("by row", {}, True),
+    ):
+        error[name] = np.abs(_product(x, weight, peaks, by_row) - x @ weight).mean()
+    assert error["levelled"] < 0.3 * error["plain"]
+    assert error["by row"] < error["plain"]
+
+
+def _product(x: np.ndarray, weight: np.ndarray, peaks: dict[str, np.ndarray], by_row: bool) -> np.ndarray:
+    """One matrix product of an int8 graph."""
+    import onnx
+    import onnxruntime
+
+    graph = Graph("int8", peaks)
+    out = graph.matmul("x", weight, "w", by_row=by_row)
+    made = onnx.helper.make_graph(
+        graph.nodes,
+        "one",
+        [onnx.helper.make_tensor_value_info("x", 1, list(x.shape))],
+        [onnx.helper.make_tensor_value_info(out, 1, None)],
+        graph.weights,
+    )
+    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid(MS, 1)]
+    model = onnx.helper.make_model(made, opset_imports=opsets, ir_version=9)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {"x": x})[0])
+
+
+def test_the_torch_back_end_reads_the_weights_out_of_levelled_graphs(tmp_path: Path):
+    """Divided channels and rows rounded by themselves come back as the weights they stand for, to int8 precision."""
+    torch.manual_seed(4)
+    shape = replace(SMALL, inner=128)
+    state = {name: tensor.numpy() for name, tensor in Kompress(shape).state_dict().items()}
+    peaks = {f"layers.{i}.{n}": np.linspace(1, 9, 32) for i in range(2) for n in ("qkv", "up")}
+    write_graphs(state, shape.as_dict(), tmp_path, peaks=peaks)
+    found = weights_of(tmp_path)
+    for i in range(2):
+        for part in ("qkv", "out", "up", "down"):
+            name = f"layers.{i}.{part}.weight"
+            assert np.abs(found[name] - state[name]).max() < 0.03 * np.abs(state[name]).max()
