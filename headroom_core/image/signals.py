@@ -1,7 +1,9 @@
-"""What a picture holds: a small convolutional net over a thumbnail and four sharp patches (ONNX), under 40 ms.
+"""What a picture holds: two small convolutional nets (ONNX), together under 50 ms.
 
-The thumbnail shows what the picture is; the patches, cut where edges are densest at up to 1280 px, show whether those
-edges are letters. Definitions of the signals: ``decision.ImageSignals``; training: ``training.signals``.
+One maps where letters stand over the whole grey picture, so that a small sign in a photo counts. The other sees a
+thumbnail, which shows what the picture is, and four sharp patches, cut where edges are densest at up to 1280 px.
+``has_text`` is the mean of what both say: they err on different pictures. Definitions of the signals:
+``decision.ImageSignals``; training: ``training.signals`` and ``training.signals_text``.
 """
 
 from __future__ import annotations
@@ -25,20 +27,24 @@ NAME = "image_signals"
 THUMB = 224
 PATCH = 112
 PATCHES = 4
+TEXT_FILE = "text.onnx"
 _LONG_SIDE = 1280
+_MOST_PIXELS = 1024 * 768
+_LONGEST = 4096
+_GRID = 32
 _STEP = 24
 
 
 class SignalNet:
     """Picture → ``ImageSignals``; remembers its answers by content.
 
-    ``folder`` holds a folder ``image_signals`` with model.onnx; default: the bundled one.
+    ``folder`` holds a folder ``image_signals`` with model.onnx and text.onnx; default: the bundled one.
     """
 
     def __init__(self, folder: Path | None = None, *, threads: int = 2, entries: int = 512) -> None:
         self._folder = (folder or BUNDLED) / NAME
         self._threads, self._entries = threads, entries
-        self._session: Any = None
+        self._sessions: tuple[Any, Any] | None = None
         self._seen: OrderedDict[str, ImageSignals] = OrderedDict()
         self._lock = Lock()
 
@@ -50,10 +56,13 @@ class SignalNet:
             if key in self._seen:
                 self._seen.move_to_end(key)
                 return self._seen[key]
-            if self._session is None:
-                self._session = session(self._folder / "model.onnx", self._threads)
-        out = self._session.run(None, {"thumb": thumb[None], "patches": patches[None]})[0][0]
-        made = ImageSignals(*(round(float(value), 4) for value in out))
+            if self._sessions is None:
+                files = (self._folder / "model.onnx", self._folder / TEXT_FILE)
+                self._sessions = (session(files[0], self._threads), session(files[1], self._threads))
+            whole, text = self._sessions
+        seen, *rest = whole.run(None, {"thumb": thumb[None], "patches": patches[None]})[0][0]
+        mapped = text.run(None, {"sheet": sheet(image)[None]})[0][0, 0]
+        made = ImageSignals(*(round(float(value), 4) for value in ((seen + mapped) / 2, *rest)))
         if not _has_edges(patches):  # letters are edges; a net may still see them in a smooth slope
             made = ImageSignals(0.0, made.is_document, made.is_complex, 0.0, 0.0)
         with self._lock:
@@ -76,6 +85,16 @@ def inputs(image: PilImage) -> tuple[NDArray[Any], NDArray[Any]]:
         size = (max(1, round(grey.size[0] * scale)), max(1, round(grey.size[1] * scale)))
         grey = grey.resize(size, Resampling.BILINEAR, reducing_gap=2.0)
     return thumb.transpose(2, 0, 1).copy(), _patches(np.asarray(grey))
+
+
+def sheet(image: PilImage) -> NDArray[Any]:
+    """The grey picture as [1, H, W] uint8: sides multiples of 32, at most 1024 · 768 px in all, at most 4,096 a side."""
+    import numpy as np
+    from PIL.Image import Resampling
+
+    scale = min(1.0, (_MOST_PIXELS / (image.size[0] * image.size[1])) ** 0.5, _LONGEST / max(image.size))
+    wide, high = (max(2 * _GRID, round(side * scale / _GRID) * _GRID) for side in image.size)
+    return np.asarray(image.convert("L").resize((wide, high), Resampling.BILINEAR, reducing_gap=2.0))[None].copy()
 
 
 def _has_edges(patches: NDArray[Any]) -> bool:

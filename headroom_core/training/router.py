@@ -26,7 +26,7 @@ from .router_rule import TECHNIQUES, row_id, weak_label
 from .router_templates import templates
 
 MAX_TOKENS = 64
-_FILES = ("model.onnx", "tokenizer.json")
+_FILES = ("model.onnx", "text.onnx", "tokenizer.json")
 _CAPS = {"screenqa_short": 5000, "screenqa_complex": 3500, "okvqa": 5000, "viscot_dude": 6000}
 _TWICE = ("charxiv_reasoning_val", "charxiv_descriptive_val")
 _SPOKEN = 1200

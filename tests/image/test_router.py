@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from headroom_core.errors import InvalidInput, MissingExtra, ModelError
 from headroom_core.image import ImageCompressor, RouteDecision, Router, Technique, compress_images
 from headroom_core.image.query import QueryClassifier
-from headroom_core.image.signals import SignalNet, inputs
+from headroom_core.image.signals import SignalNet, inputs, sheet
 from tests.image.pictures import FakeRouter, openai_message, picture_bytes, reader
 
 
@@ -74,6 +74,27 @@ def test_inputs_have_one_shape(size: tuple[int, int]) -> None:
     thumb, patches = inputs(Image.new("L", size, 128))
     assert thumb.shape == (3, 224, 224)
     assert patches.shape == (4, 112, 112)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (16, 16), (40, 3000), (30_000, 20), (1281, 700), (4000, 3000)])
+def test_the_sheet_is_bounded(size: tuple[int, int]) -> None:
+    """Sides are multiples of 32, the area and the long side have a bound, and small pictures stay small."""
+    _, high, wide = sheet(Image.new("L", size, 128)).shape
+    assert high % 32 == wide % 32 == 0
+    assert high * wide <= 1.1 * 1024 * 768
+    assert max(high, wide) <= 4096
+    assert wide <= max(64, size[0] + 16)
+    assert high <= max(64, size[1] + 16)
+
+
+def test_a_small_sign_in_a_large_picture_counts() -> None:
+    """A few small words anywhere make ``has_text``; the same picture without them does not."""
+    net = SignalNet()
+    plain = Image.linear_gradient("L").resize((1200, 800)).convert("RGB")
+    signed = plain.copy()
+    ImageDraw.Draw(signed).text((840, 610), "Harbour Road 12", fill="white", font=ImageFont.load_default(22))
+    assert net(signed).has_text > 0.6
+    assert net(plain).has_text < 0.3
 
 
 def test_a_missing_model_is_told(tmp_path: object) -> None:
