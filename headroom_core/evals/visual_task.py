@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -251,7 +252,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     model = teacher(chosen.weights)
     data = encode(model, chosen.scenes, chosen.split)
     full, _ = answer(model.head, data, None, per_question=False)
-    found = list(results(model, data, full, names, ratios, chosen.weights))
+    found = []
+    for result in results(model, data, full, names, ratios, chosen.weights):
+        print(f"{result.module} {result.ratio:g}x: {_cell(result)}", file=sys.stderr, flush=True)
+        found.append(result)
     print("\n".join([*table(found, ratios), "", *verdicts(found, full)]))
     return 0
 

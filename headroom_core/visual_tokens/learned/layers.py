@@ -61,8 +61,7 @@ class CrossBlock(nn.Module):
         self.rows_norm, self.source_norm, self.between = (nn.LayerNorm(width) for _ in range(3))
         self.attend = Attention(width, heads)
         self.attend.start_as_lookup()
-        self.mlp = mlp(width)
-        torch.nn.init.normal_(self.mlp[2].weight, std=0.01)
+        self.mlp = mlp(width, quiet=True)
 
     def forward(self, rows: Tensor, source: Tensor, bias: Tensor | None = None) -> Tensor:
         """(B, M, D) rows after reading (B, N, D); ``bias`` (B, 1, 1, N) as in ``Attention``."""
@@ -110,9 +109,12 @@ class Block(nn.Module):
         return lattice.reshape(batch, count, width)
 
 
-def mlp(width: int, factor: int = 2) -> nn.Sequential:
-    """Two layers with GELU between."""
-    return nn.Sequential(nn.Linear(width, factor * width), nn.GELU(), nn.Linear(factor * width, width))
+def mlp(width: int, factor: int = 2, *, quiet: bool = False) -> nn.Sequential:
+    """Two layers with GELU between; ``quiet`` ones begin with next to no output."""
+    last = nn.Linear(factor * width, width)
+    if quiet:
+        nn.init.normal_(last.weight, std=0.01)
+    return nn.Sequential(nn.Linear(width, factor * width), nn.GELU(), last)
 
 
 def sincos(places: Tensor, width: int) -> Tensor:
