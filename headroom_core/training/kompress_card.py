@@ -78,7 +78,7 @@ them, so for those the promise is only as good as the likeness.
 
 English. Meetings and policies need far more tokens for the same recall. Query-free cuts read like telegrams.
 A question of several hops can still lose its second hop; ask with `max_risk`, or give a budget of a half. Adversarial
-unanswerable questions are hardly told from answerable ones (SQuAD 2.0: 11 % of such paragraphs fall where 95 % of the
+unanswerable questions are hardly told from answerable ones (SQuAD 2.0: 10 % of such paragraphs fall where 95 % of the
 answerable ones stay). With ``max_risk=0.05`` 15 % of the tokens stay on average where the document with the answer is
 missing among five. Half of a text, cut without a query, still holds 73 % of the answers to its questions. Against headline-like deletions (word F1) the query-free order loses to a plain lead.
 """
