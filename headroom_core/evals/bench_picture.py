@@ -128,4 +128,8 @@ def _bars(x: float, y: float, wide: float, title: str, rows: Sequence[Row]) -> I
         width = max(2, (wide - 290) * ms / most)
         yield f'<text x="{x + 205}" y="{line + 4}" text-anchor="end">{escape(row.method)}</text>'
         yield f'<rect class="{_class(row)}" x="{x + 214}" y="{line - 7}" width="{width:.1f}" height="14" rx="3"><title>{ms:.1f} ms</title></rect>'
-        yield f'<text class="soft" x="{x + 222 + width:.1f}" y="{line + 4}">{ms:,.0f} ms</text>' if ms >= 10 else f'<text class="soft" x="{x + 222 + width:.1f}" y="{line + 4}">{ms:.2g} ms</text>'
+        yield (
+            f'<text class="soft" x="{x + 222 + width:.1f}" y="{line + 4}">{ms:,.0f} ms</text>'
+            if ms >= 10
+            else f'<text class="soft" x="{x + 222 + width:.1f}" y="{line + 4}">{ms:.2g} ms</text>'
+        )
