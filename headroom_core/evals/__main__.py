@@ -19,8 +19,13 @@ SUITES = {
     "diff": "diffs: every changed line",
     "code": "code: signatures, asked bodies, parse",
     "tables": "tables, HTML, configuration",
+    "trees": "listings: the asked file, counts per folder",
     "kompress": "prose: the text model",
     "images": "images: accounting, router, OCR",
+    "visual_task": "visual tokens: accuracy of every module on a task that needs them",
+    "visual_retrieval": "visual tokens: late interaction over codes",
+    "visual_speed": "visual tokens: what compression costs and saves",
+    "bench": "everything in one run: one table, one picture",
 }
 
 
@@ -28,7 +33,7 @@ def main() -> int:
     """Run one suite, or say which there are."""
     if len(sys.argv) < 2 or sys.argv[1] not in SUITES:
         print("python -m headroom_core.evals SUITE [options]\n")
-        print("\n".join(f"  {name:10} {told}" for name, told in SUITES.items()))
+        print("\n".join(f"  {name:16} {told}" for name, told in SUITES.items()))
         return 2
     import_module(f"{__package__}.{sys.argv[1]}").main(sys.argv[2:])
     return 0

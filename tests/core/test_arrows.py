@@ -17,7 +17,7 @@ LAYERS = [
     {"ccr", "kompress", "image"},
     {"transforms"},
     {"options", "flow", "pipeline"},
-    {"testing", "bulk", "cli", "evals", "training", "visual_tokens"},
+    {"testing", "bulk", "evaluate", "cli", "evals", "training", "visual_tokens"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 APART = {"visual_tokens", "training", "evals"}  # nothing in the message path imports them
