@@ -1,6 +1,6 @@
 """Train the query classifier: a small MiniLM on weakly labelled questions, calibrated, int8, into ``models/bundled``.
 
-    python -m headroom_core.training.router --base MINILM_FOLDER [--layers 3] [--epochs 3]
+    python -m headroom_core.training.router --base MINILM_FOLDER [--layers 6] [--epochs 2]
 
 ``MINILM_FOLDER`` holds all-MiniLM-L6-v2 (model.safetensors, tokenizer.json; Apache-2.0). Rows: clean sources of the
 query sets, labelled by ``router_rule``, and the questions of ``router_templates``. Seeded; torch is needed only here.
@@ -31,6 +31,13 @@ _CAPS = {"screenqa_short": 5000, "screenqa_complex": 3500, "okvqa": 5000, "visco
 _TWICE = ("charxiv_reasoning_val", "charxiv_descriptive_val")
 _SPOKEN = 1200
 _VOCABULARY = 9000
+_AVERAGE = 0.994
+_BATCH = 96
+_FROZEN = 2
+_FRAMES = (
+    "Can you tell me {}?", "Please tell me {}.", "I would like to know {}.", "{}, please", "Hi, {}? Thank you.",
+    "Look at this image. {}?", "Based on the picture, {}?", "hey, {}", "{}? Answer briefly.", "Question: {}?",
+)  # fmt: skip
 
 
 def training_rows(seed: int = 7) -> list[tuple[str, str]]:
@@ -44,8 +51,23 @@ def training_rows(seed: int = 7) -> list[tuple[str, str]]:
         ranked = sorted(by_source[source].values(), key=row_id)[: _CAPS.get(source, 1 << 30)]
         rows += [(row["query"], weak_label(row)) for row in ranked] * (2 if source in _TWICE else 1)
     rows += [(text, "preserve") for text in spoken(_SPOKEN)]
-    random.Random(seed).shuffle(rows)
+    rng = random.Random(seed)
+    rows = [(_worn(text, rng), label) for text, label in rows]
+    rng.shuffle(rows)
     return rows
+
+
+def _worn(text: str, rng: random.Random) -> str:
+    """Now and then the words as people speak and type them: in a frame, without the mark, with a slip of the keys."""
+    chance = rng.random()
+    if chance < 0.06:
+        return rng.choice(_FRAMES).format(text[:1].lower() + text[1:].rstrip(" ?."))
+    if chance < 0.10:
+        return text.rstrip(" ?.")
+    if chance < 0.13 and len(text) > 12:
+        at = rng.randrange(1, len(text) - 2)
+        return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
+    return text
 
 
 def spoken(count: int) -> list[str]:
@@ -100,13 +122,18 @@ def prune_vocabulary(tokenizer: Path, texts: Sequence[str], size: int) -> tuple[
 
 
 def build(base: Path, ids: list[int], layers: int) -> Any:
-    """The first layers of MiniLM over the kept pieces, mean pooling, and a linear head; a torch module."""
+    """The first layers of MiniLM over the kept pieces, mean pooling, and a linear head; a torch module.
+
+    Word pieces and the lowest layers stay as they are.
+    """
     import torch
     from transformers import BertConfig, BertModel
 
     config = BertConfig.from_pretrained(base)
     encoder = BertModel.from_pretrained(base, config=config, add_pooling_layer=False, attn_implementation="eager")
     encoder.encoder.layer = encoder.encoder.layer[:layers]
+    for part in (encoder.embeddings, *encoder.encoder.layer[:_FROZEN]):
+        part.requires_grad_(False)
     words = encoder.embeddings.word_embeddings.weight.data[ids].clone()
     embedding = torch.nn.Embedding(words.shape[0], words.shape[1], _weight=words, _freeze=True)
     encoder.embeddings.word_embeddings = embedding
@@ -152,7 +179,7 @@ def padded(rows: list[list[int]]) -> tuple[Any, Any]:
 
 
 def fit(net: Any, encoded: list[list[int]], labels: list[int], epochs: int, seed: int) -> None:
-    """AdamW, warm-up and linear decay, slight label smoothing, weights against class imbalance."""
+    """AdamW in bfloat16, warm-up and linear decay, label smoothing, weights against class imbalance; ends on an average."""
     import torch
 
     counts = Counter(labels)
@@ -160,26 +187,32 @@ def fit(net: Any, encoded: list[list[int]], labels: list[int], epochs: int, seed
     loss_of = torch.nn.CrossEntropyLoss(weight=weight, label_smoothing=0.03)
     trained = [p for p in net.parameters() if p.requires_grad]
     head = set(net.head.parameters())
-    groups = [{"params": [p for p in trained if p not in head], "lr": 1.2e-4}, {"params": list(head), "lr": 1e-3}]
+    groups = [{"params": [p for p in trained if p not in head], "lr": 1.6e-4}, {"params": list(head), "lr": 1e-3}]
     optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
     rng, order = random.Random(seed), list(range(len(encoded)))
-    steps = epochs * (len(encoded) // 48 + 1)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: min(1.0, s / 100, max(0.0, (steps - s) / steps)))
+    steps = epochs * (len(encoded) // _BATCH + 1)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: min(1.0, s / 60, max(0.0, (steps - s) / steps)))
+    ema = torch.optim.swa_utils.get_ema_multi_avg_fn(_AVERAGE)  # type: ignore[no-untyped-call]
+    average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=ema)
     net.train()
     for epoch in range(epochs):
         rng.shuffle(order)
-        todo, running = batches(encoded, 48, order), 0.0
+        todo, running = batches(encoded, _BATCH, order), 0.0
         rng.shuffle(todo)
         for rows in todo:
             ids, mask = padded([encoded[i] for i in rows])
-            loss = loss_of(net.logits(ids, mask), torch.tensor([labels[i] for i in rows]))
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                logits = net.logits(ids, mask)
+            loss = loss_of(logits.float(), torch.tensor([labels[i] for i in rows]))
             loss.backward()
             torch.nn.utils.clip_grad_norm_(trained, 1.0)
             optimiser.step()
             schedule.step()
             optimiser.zero_grad()
+            average.update_parameters(net)
             running += float(loss.detach())
         print(f"epoch {epoch + 1}: loss {running / len(todo):.3f}", flush=True)
+    net.load_state_dict(average.module.state_dict())
 
 
 def calibrate(net: Any, encoded: list[list[int]], labels: list[int]) -> float:
@@ -217,8 +250,8 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--base", type=Path, required=True)
     options.add_argument("--out", type=Path, default=BUNDLED / NAME)
-    options.add_argument("--layers", type=int, default=3)
-    options.add_argument("--epochs", type=int, default=3)
+    options.add_argument("--layers", type=int, default=6)
+    options.add_argument("--epochs", type=int, default=2)
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--seed", type=int, default=7)
     chosen = options.parse_args()

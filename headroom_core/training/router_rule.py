@@ -54,6 +54,29 @@ _MARK = re.compile(
     r"|\bwhat time\b|\btime (?:is|does|on)\b|\bclock\b|\bwatch (?:say|show|read)|\bgauge\b|\bmeter\b|\bruler\b",
     re.I,
 )
+_SEEN_MARK = re.compile(
+    r"\b(?:brand|logo|make of|manufacturer|company|who makes|model|serial|licen[cs]e plate|number ?plate|plate number"
+    r"|jersey number|player'?s? number|number (?:is )?on|flavou?rs?|emblem|airline|team|product|expir\w+|ounces|calories)\b"
+    r"|\bwhat time\b(?! of )|\btime (?:is|does|on)\b|\bclock (?:say|show|read)|\bwatch (?:say|show|read)|\bthermostat\b",
+    re.I,
+)
+_THIS = re.compile(r"\b(?:this|that|these|those|here|i have)\b", re.I)
+_GOODS = re.compile(
+    r"\b(?:can|bottle|box|jar|packet|package|bag of|carton|tin|container|tube|vitamin|pill|tablet|medication|medicine"
+    r"|supplement|spice|seasoning|soup|dinner|coffee|tea|sauce|cereal|snack|shampoo|conditioner|lotion|cigarette|yogurt"
+    r"|beer|wine|soda|drink|juice|candy|cd|dvd|gift card|credit card)s?\b(?! (?:you|i|we|anybody|anyone|someone|be)\b)",
+    re.I,
+)
+_READ = re.compile(
+    r"\b(?:sa(?:y|ys|id)|saying|written|writing|spell(?:ed|s)?|label(?:s|ed)?|read (?:the|this|it|what|me|that)"
+    r"|on (?:the|my|this) (?:\w+ )?(?:screen|display|monitor))\b",
+    re.I,
+)
+_ASKS = re.compile(
+    r"\?|\b(?:what|which|who|whose|where|when|why|how|tell|describe|identify|name|show|explain|can you|could you|is|are"
+    r"|do|does|did|has|have|was|were|would|will)\b",
+    re.I,
+)
 _SAYS = re.compile(
     r"\b(?:says?|saying|written|write|reads?|spell(?:ed|s|ing)?|words?|text|letters?|printed|label(?:ed|led)?|title[ds]?"
     r"|caption|headline|sign say|quote|transcribe|translate|phone number|website|url|address|author|date|year|price"
@@ -100,9 +123,12 @@ def _chart(query: str) -> str:
 
 
 def _photo(query: str) -> str:
-    if _COUNT.search(query) or _MARK.search(query):
+    if _READ.search(query):
+        return "transcode"
+    goods = _THIS.search(query) and _GOODS.search(query) and not _COLOUR.search(query)
+    if _COUNT.search(query) or _SEEN_MARK.search(query) or goods or not _ASKS.search(query):
         return "preserve"
-    return "transcode" if re.search(r"\b(?:sa(?:y|ys)|written|read (?:the|this)|spell)\b", query, re.I) else "full_low"
+    return "full_low"
 
 
 def _scene(query: str) -> str:

@@ -152,6 +152,13 @@ do these clothes go together
 is this a photo or a drawing
 what type of document is this
 is my screen on or off
+what is this picture of
+what does this picture look like
+what pattern does this have
+which festival or parade is this
+what kind of event is this
+what would the experiment show
+what question can this experiment answer
 what are these
 is the light on
 what does this look like
@@ -178,6 +185,13 @@ can you tell me what is in this {pack}
 {ask}, is it {goods} or {goods}
 is this {goods}
 is this my {goods}
+is this {goods}, thank you
+what {goods} is this
+what's in this {pack}
+please tell me what is in this {pack}
+is there an expiration date on this
+what vitamin is this
+which medicine is this and how much of it do i take
 which of these is the {goods}
 what type of {goods} is this
 what kind of {goods} is in the {pack}
@@ -252,15 +266,17 @@ _BEFORE = ("", "", "", "hi, ", "hello, ", "please, ", "can you tell me ", "excus
 _AFTER = ("", "", "", "", " please", " thank you", " thanks", "?", "?", "? thank you.")
 
 
-def templates(limit: int = 150) -> Iterator[tuple[str, str]]:
-    """(question, technique) rows; at most ``limit`` of each pattern."""
+def templates(limit: int = 150, least: int = 30) -> Iterator[tuple[str, str]]:
+    """(question, technique) rows; at least ``least`` and at most ``limit`` of each pattern, in other frames each time."""
     tables = (("transcode", _TRANSCODE), ("crop", _CROP), ("full_low", _FULL_LOW), ("preserve", _PRESERVE))
     for technique, table in tables:
         for line in table.strip().splitlines():
-            for at, question in enumerate(itertools.islice(_spread(line), limit)):
-                yield _BEFORE[at % len(_BEFORE)] + question + _AFTER[at * 3 % len(_AFTER)], technique
+            made = list(itertools.islice(_spread(line), limit))
+            for at in range(max(least, len(made))):
+                yield _BEFORE[at % len(_BEFORE)] + made[at % len(made)] + _AFTER[at * 3 % len(_AFTER)], technique
     for question in re.split(r"[|\n]", _UNCLEAR.strip()):
-        yield question.strip(), "preserve"
+        for frame in ("{}", "{}.", "hey {}", "{} thank you"):
+            yield frame.format(question.strip()), "preserve"
 
 
 def _spread(pattern: str) -> Iterator[str]:
