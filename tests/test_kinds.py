@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import traceback
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -209,3 +210,19 @@ def test_a_diff_whose_last_line_closes_a_bracket_is_a_diff() -> None:
 def test_what_looks_like_something_else(kind: str, text: str) -> None:
     """Comments, dates, fences and brackets do not hide what a text is."""
     assert detect(text).kind == kind
+
+
+@pytest.mark.parametrize("form", ["{n}:{line}", "{n:>6}\t{line}", "{n:>4}| {line}", "{n:>6}→{line}", "{n}: {line}"])
+@pytest.mark.parametrize(
+    "around", ["{view}", "[File: a.py (300 lines)]\n(40 more lines above)\n{view}\n(90 more lines below)"]
+)
+def test_a_program_with_line_numbers_is_code(form: str, around: str) -> None:
+    """What file-reading tools print is code, whatever stands between number and line; numbered prose is not."""
+
+    def view(text: str) -> str:
+        return around.format(
+            view="\n".join(form.format(n=41 + i, line=line) for i, line in enumerate(text.split("\n")))
+        )
+
+    assert detect(view(Path(__file__).read_text(encoding="utf-8"))).kind == "code"
+    assert detect(view("\n".join(["It rained, and nobody spoke of the harbour."] * 30))).kind != "code"

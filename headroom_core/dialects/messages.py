@@ -70,7 +70,8 @@ def _calls(raws: Sequence[Any]) -> Iterator[tuple[str, str]]:
             continue
         if raw.get("type") in ("function_call", "custom_tool_call"):
             yield str(raw.get("call_id")), str(raw.get("name"))
-        for call in raw.get("tool_calls") or ():
+        calls = raw.get("tool_calls")
+        for call in calls if isinstance(calls, (list, tuple)) else ():
             if isinstance(call, Mapping):
                 function = call.get("function")
                 yield str(call.get("id")), str((function if isinstance(function, Mapping) else call).get("name"))

@@ -15,6 +15,7 @@ from itertools import islice
 
 from headroom_core.kinds.marks import ANSI, DIFF, DIFF_EXTENDED, FEATURES, HIT, HIT_PLAIN, LINE, RUN_END, TAG, Votes
 from headroom_core.kinds.weights import WEIGHTS
+from headroom_core.syntax import gutter
 from headroom_core.types import Kind
 
 _SAMPLE_LINES = 40
@@ -37,7 +38,14 @@ def detect(text: str) -> Detected:
         return Detected("prose", 0.2)
     if _binary(lines):
         return Detected("opaque", 0.95)
-    return _json(text) or _votes(lines, text)
+    return _json(text) or _file_view(text) or _votes(lines, text)
+
+
+def _file_view(text: str) -> Detected | None:
+    """A program with a viewer's line numbers, as file-reading tools print it, maybe between a few lines of their own."""
+    view = gutter.block(text[:_WINDOW])
+    inner = _votes(sample(view), view) if view else None
+    return inner if inner and inner.kind == "code" else None
 
 
 def _binary(lines: list[str]) -> bool:

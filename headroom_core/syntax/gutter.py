@@ -8,6 +8,7 @@ from typing import Final
 
 _GUTTER: Final = re.compile(r"([ \t]*)(\d{1,7})(\t|→|[ ]?[|│:] ?|  )")
 _MIN_LINES: Final = 5
+_HEAD_LINES: Final = 6  # lines that a file viewer writes above the first numbered one
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +39,17 @@ def read(text: str) -> Numbered | None:
     if first is None or len(lines) < _MIN_LINES:
         return None
     return Numbered("\n".join([*bare, *tail]), first, (*prefixes, *tail))
+
+
+def block(text: str) -> str:
+    """The first run of lines that are numbered one by one, without their numbers; "" where there is none near the top."""
+    bare: list[str] = []
+    last = 0
+    for i, line in enumerate(text.split("\n")):
+        match = _GUTTER.match(line) or re.match(r"([ \t]*)(\d{1,7})()\s*$", line)
+        if match and (not bare or int(match.group(2)) == last + 1):
+            bare.append(line[match.end() :])
+            last = int(match.group(2))
+        elif bare or i >= _HEAD_LINES:
+            break
+    return "\n".join(bare) if len(bare) >= _MIN_LINES else ""

@@ -200,3 +200,11 @@ def test_openai_responses_items() -> None:
 def test_kept_message_serialises_like_its_dict() -> None:
     """Opting out adds nothing to what is sent."""
     assert json.dumps(keep({"role": "tool", "content": "x"})) == json.dumps({"role": "tool", "content": "x"})
+
+
+@pytest.mark.parametrize("calls", [True, 7, "call", {"id": "1"}, None, [None, 3]])
+def test_damaged_tool_calls_are_passed_over(calls: object) -> None:
+    """A field of another form than the dialect's breaks nothing: the message is read as it stands."""
+    message = {"role": "assistant", "content": "x", "tool_calls": calls}
+    (read,) = read_messages([message])
+    assert write_message(read, [[block] for block in read.blocks]) == message

@@ -21,7 +21,9 @@ def _body(inside: str) -> str:
 
 def test_rules_quotes_and_line_ends() -> None:
     """A rule, a quotation of two paragraphs and a line end are written as Markdown has them."""
-    text = _run(_body("<p>News</p><hr><blockquote><p>Mind the tide.</p><p>And the wind.</p></blockquote>one<br>two")).text
+    text = _run(
+        _body("<p>News</p><hr><blockquote><p>Mind the tide.</p><p>And the wind.</p></blockquote>one<br>two")
+    ).text
     assert "\n---\n" in text
     assert "> Mind the tide.\n>\n> And the wind.\n" in text.replace("> \n", ">\n")
     assert "one\ntwo" in text

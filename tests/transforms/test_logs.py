@@ -239,6 +239,18 @@ def test_lossless_strength_leaves_logs_alone() -> None:
     assert Log()(part, Context(count=tokens, strength="lossless")) is None
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_every_lone_error_of_a_service_stays(seed: int) -> None:
+    """Three errors of three kinds, wherever they stand and whatever their length: all three are shown."""
+    lines, r = service_log(seed), random.Random(seed)
+    said = ("billing: the ledger {} refused us", "router: checksum of {} is wrong", "disk {} stopped, quota exceeded")
+    errors = [f"2026-03-01 04:00:00 ERROR {s.format('x' * r.randrange(3, 60))}" for s in said]
+    for error in errors:
+        lines.insert(r.randrange(len(lines)), error)
+    shown = kept("\n".join(lines), "What went wrong during the night?").split("\n")
+    assert all(error in shown for error in errors)
+
+
 def test_the_same_log_gives_the_same_bytes() -> None:
     """Pure: two calls agree."""
     text = build_log(FAILURES["maven"])

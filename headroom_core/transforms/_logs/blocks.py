@@ -19,6 +19,7 @@ _AROUND = 4  # lines on each side that tell which of several equal lines is show
 _SINGLE = 3.0  # part of the note beside a line, in tokens
 _HOLE, _HOLE_TOKENS = 3, 14.0  # lines and tokens of a hole between shown lines that is shown too
 _VERDICT = 0.05  # value of the line that says which command failed
+_SLACK = 0.5  # tokens: a budget that is the sum of what is wanted holds all of it in whatever order it is summed
 KEEN = 1.9
 """A line is wanted by default where its share of the value is so many times its share of the tokens."""
 
@@ -143,7 +144,7 @@ def choose(evidence: Evidence, cost: F64, budget: float) -> NDArray[np.bool_]:
     order = np.lexsort((-evidence.value / (cost + _SINGLE), ~evidence.must))
     order = order[(evidence.value[order] > 0) | evidence.must[order]]
     chosen = np.zeros(len(cost), bool)
-    chosen[order[np.cumsum(cost[order]) <= budget]] = True
+    chosen[order[np.cumsum(cost[order]) <= budget + _SLACK]] = True
     if len(order) and not chosen.any():
         chosen[order[0]] = True
     return _filled(chosen, cost)
