@@ -65,12 +65,12 @@ class Variant:
 
 
 VARIANTS = (
-    Variant("product 24 x 8 bit", ((24, 256),)),
-    Variant("product 32 x 8 bit, 30 % pruned", ((32, 256),), keep=0.7),
-    Variant("one K-means code, 60 % pruned (HPC-ColPali)", ((1, 256),), keep=0.4),
-    Variant("residual 1 + 24 x 8 bit", ((1, 256), (24, 256))),
-    Variant("product 16 x 8 bit", ((16, 256),)),
+    Variant("product 32 x 8 bit, rotated, 10 % pruned", ((32, 256),), rotate=True, keep=0.9),
+    Variant("product 32 x 8 bit, 5 % pruned", ((32, 256),), keep=0.95),
     Variant("product 24 x 8 bit, rotated", ((24, 256),), rotate=True),
+    Variant("product 24 x 8 bit", ((24, 256),)),
+    Variant("residual 1 + 24 x 8 bit", ((1, 256), (24, 256))),
+    Variant("one K-means code, 60 % pruned (HPC-ColPali)", ((1, 256),), keep=0.4),
 )
 
 

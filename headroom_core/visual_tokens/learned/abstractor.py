@@ -9,7 +9,7 @@ from torch.nn import functional
 from headroom_core.visual_tokens.types import Compressed, Grid
 
 from .base import Latents, LearnedCompressor, plane, square
-from .layers import Block, CrossBlock, mlp
+from .layers import Block, CrossBlock, WeightedPool, mlp
 
 
 class _Bottleneck(nn.Module):
@@ -34,12 +34,14 @@ class _Bottleneck(nn.Module):
 class ConvAbstractor(LearnedCompressor):
     """C-Abstractor: ``depth`` convolution blocks, adaptive average pooling to a square, ``depth`` blocks, an MLP.
 
-    The pooled tokens themselves are added at the end, so that training starts at average pooling.
+    Not in the paper: a learned weighted mean of each cell's tokens is added at the end, so that training starts at average
+    pooling and not at noise.
     Keeps the neighbourhood of every output. M must be a square number (4x, 9x, 16x of 576 are: 144, 64, 36).
     """
 
     def __init__(self, width: int, *, ratio: float = 4.0, hidden: int = 96, depth: int = 2, group: int = 16) -> None:
         super().__init__(width, ratio)
+        self.pool = WeightedPool(width)
         self.into = nn.Conv2d(width, hidden, 1)
         self.fine = nn.Sequential(*[_Bottleneck(hidden, group) for _ in range(depth)])
         self.coarse = nn.Sequential(*[_Bottleneck(hidden, group) for _ in range(depth)])
@@ -57,8 +59,9 @@ class ConvAbstractor(LearnedCompressor):
         side, found = square(kept), plane(tokens.shape[1], grid)
         lattice = tokens.transpose(1, 2).reshape(tokens.shape[0], -1, *found)
         rows = self.coarse(functional.adaptive_avg_pool2d(self.fine(self.into(lattice)), (side, side)))
-        pooled = functional.adaptive_avg_pool2d(lattice, (side, side))
-        return self.out(rows.flatten(2).transpose(1, 2)) + pooled.flatten(2).transpose(1, 2)  # type: ignore[no-any-return]
+        pooled: Tensor = self.pool(tokens, found, (side, side))
+        added: Tensor = self.out(rows.flatten(2).transpose(1, 2))
+        return pooled + added
 
 
 class QueryAbstractor(LearnedCompressor):

@@ -109,6 +109,23 @@ class Block(nn.Module):
         return lattice.reshape(batch, count, width)
 
 
+class WeightedPool(nn.Module):
+    """Means over the cells of a coarser grid, each token weighed by exp of a learned score; begins as average pooling."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(width, 1)
+        nn.init.zeros_(self.score.weight)
+        nn.init.zeros_(self.score.bias)
+
+    def forward(self, tokens: Tensor, grid: tuple[int, int], coarse: tuple[int, int]) -> Tensor:
+        """(B, H x W, D) to (B, h x w, D)."""
+        weights = self.score(tokens).clamp(-8, 8).exp()
+        both = torch.cat([tokens * weights, weights], dim=2).transpose(1, 2).reshape(tokens.shape[0], -1, *grid)
+        pooled = functional.adaptive_avg_pool2d(both, coarse).flatten(2).transpose(1, 2)
+        return pooled[..., :-1] / pooled[..., -1:]
+
+
 def mlp(width: int, factor: int = 2, *, quiet: bool = False) -> nn.Sequential:
     """Two layers with GELU between; ``quiet`` ones begin with next to no output."""
     last = nn.Linear(factor * width, width)

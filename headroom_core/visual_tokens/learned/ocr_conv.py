@@ -6,20 +6,20 @@ Cheap attention where there are many tokens, convolution to get rid of them, glo
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from headroom_core.errors import InvalidInput
 from headroom_core.visual_tokens.types import Compressed, Grid
 
 from .abstractor import at_cells
 from .base import LearnedCompressor, plane
-from .layers import Block
+from .layers import Block, WeightedPool
 
 
 class OcrConv(LearnedCompressor):
     """Window attention, two convolutions of stride 2 (16x fewer tokens), global attention: 576 -> 36.
 
-    The mean of each 4 x 4 block is added at the end, so that training starts at average pooling.
+    Not in the paper: a learned weighted mean of each 4 x 4 block is added at the end, so that training starts at average
+    pooling and not at noise.
     The grid's sides must be multiples of ``window`` and of 4; the ratio is 16 (or 1).
     """
 
@@ -32,6 +32,7 @@ class OcrConv(LearnedCompressor):
                 f"ratio={ratio:g}; two convolutions of stride 2 give 16, another ratio needs another module."
             )
         self.window = window
+        self.pool = WeightedPool(width)
         self.local = nn.ModuleList([Block(width, window, (n % 2) * window // 2, heads) for n in range(depth)])
         self.shrink = nn.Sequential(
             nn.Conv2d(width, hidden, 3, 2, 1), nn.GELU(), nn.Conv2d(hidden, hidden, 3, 2, 1), nn.GELU()
@@ -55,8 +56,9 @@ class OcrConv(LearnedCompressor):
         rows = tokens
         for block in self.local:
             rows = block(rows, found)
-        pooled = functional.avg_pool2d(tokens.transpose(1, 2).reshape(tokens.shape[0], -1, *found), 4)
+        pooled: Tensor = self.pool(tokens, found, (found[0] // 4, found[1] // 4))
         rows = self.shrink(rows.transpose(1, 2).reshape(rows.shape[0], -1, *found)).flatten(2).transpose(1, 2)
         for block in self.whole:
             rows = block(rows)
-        return self.out(rows) + pooled.flatten(2).transpose(1, 2)  # type: ignore[no-any-return]
+        added: Tensor = self.out(rows)
+        return pooled + added
