@@ -7,6 +7,7 @@ python examples/demo.py --live openai:gpt-5-mini    # a real model (its key in t
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import os
 import re
@@ -29,6 +30,8 @@ from rich.text import Text
 
 from headroom_core import Compressor, open_originals
 from headroom_core.errors import InvalidInput
+from headroom_core.evals.images_demo import QUESTION as PAGE_QUESTION
+from headroom_core.evals.images_demo import screenshot
 from headroom_core.kinds import detect
 from headroom_core.tokens.text import counter
 from headroom_integrations.langchain import HeadroomMiddleware
@@ -102,6 +105,11 @@ TOOLS: dict[str, Callable[..., str]] = {
 }
 
 
+def build_page() -> list[dict[str, str]]:
+    """A screenshot of a build server's page."""
+    return [{"type": "image", "base64": base64.b64encode(screenshot()).decode(), "mime_type": "image/png"}]
+
+
 def scripted() -> ScriptedChatModel:
     """The agent's part, offline: call the tools, ask one row back, answer."""
     calls = [{"name": name, "args": {}, "id": f"call_{name}"} for name in TOOLS]
@@ -116,6 +124,12 @@ def scripted() -> ScriptedChatModel:
         "test_order_of_13700_cents failed: 16303.0 is no int. The packages and the timeouts are listed above."
     )
     return ScriptedChatModel(script=[AIMessage("", tool_calls=calls), ask_back, answer])
+
+
+def scripted_look() -> ScriptedChatModel:
+    """The agent's part before a picture, offline."""
+    look = AIMessage("", tool_calls=[{"name": "build_page", "args": {}, "id": "call_page"}])
+    return ScriptedChatModel(script=[look, AIMessage("Exit code 137.")])
 
 
 def result_of(messages: list[BaseMessage], tool: str) -> str:
@@ -157,13 +171,32 @@ def main() -> None:
         state = agent.invoke(
             {"messages": [{"role": "user", "content": QUESTION}]}, {"configurable": {"thread_id": "demo"}}
         )
+        looking: Any = create_agent(
+            init_chat_model(model_name) if model_name else scripted_look(),
+            [build_page],
+            middleware=[HeadroomMiddleware(compressor)],
+        )
+        start = time.perf_counter()
+        looked = looking.invoke(
+            {"messages": [{"role": "user", "content": PAGE_QUESTION}]}, {"configurable": {"thread_id": "page"}}
+        )
+        page = next(message for message in looked["messages"] if isinstance(message, ToolMessage))
+        took = (time.perf_counter() - start) * 1000
         console = Console(width=int(os.environ.get("COLUMNS", 112)), record=bool(chosen.svg))
-        show(console, state["messages"], said, scripted_run=not model_name)
+        show(console, state["messages"], said, page, took, scripted_run=not model_name)
         if chosen.svg:
             console.save_svg(chosen.svg, title="make demo")
 
 
-def show(console: Console, messages: list[BaseMessage], said: dict[str, str], *, scripted_run: bool) -> None:
+def show(
+    console: Console,
+    messages: list[BaseMessage],
+    said: dict[str, str],
+    page: ToolMessage,
+    took: float,
+    *,
+    scripted_run: bool,
+) -> None:
     """The table, what the model saw of one output, and the row that came back."""
     try:
         count, unit = counter("o200k"), "o200k tokens"
@@ -179,6 +212,10 @@ def show(console: Console, messages: list[BaseMessage], said: dict[str, str], *,
         table.add_row(
             name, detect(raw).kind, f"{before:,}", f"{after:,}", f"{1 - after / before:.1%}", f"{milliseconds(raw):.0f}"
         )
+    picture = page.response_metadata["headroom"]
+    before, after = picture["original_tokens"], picture["compressed_tokens"]
+    totals = [totals[0] + before, totals[1] + after]
+    table.add_row("build_page", "image", f"{before:,}", f"{after:,}", f"{1 - after / before:.1%}", f"{took:.0f}")
     table.add_section()
     table.add_row("total", "", f"{totals[0]:,}", f"{totals[1]:,}", f"{1 - totals[1] / totals[0]:.1%}", "", style="bold")
     console.print(table)
@@ -186,6 +223,8 @@ def show(console: Console, messages: list[BaseMessage], said: dict[str, str], *,
     console.print(Text(result_of(messages, "run_tests"), style="dim"))
     console.print("\n[bold]What the model saw of installed_packages[/bold] (its last lines)")
     console.print(Text("\n".join(result_of(messages, "installed_packages").splitlines()[-6:]), style="dim"))
+    console.print(f"\n[bold]What the model saw of build_page[/bold] (a screenshot; asked: {PAGE_QUESTION})")
+    console.print(Text(str(page.text), style="dim"))
     if scripted_run:
         back = result_of(messages, "headroom_retrieve")
         console.print('\n[bold]One removed row, called back:[/bold] headroom_retrieve(ref="…", rows="7")')
