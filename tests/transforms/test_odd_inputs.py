@@ -59,11 +59,11 @@ def test_many_lock_files_are_named_up_to_eight() -> None:
     text = "".join(
         f"diff --git a/p{i}/package-lock.json b/p{i}/package-lock.json\n--- a/p{i}/package-lock.json\n"
         f"+++ b/p{i}/package-lock.json\n{change}"
-        for i in range(14)
+        for i in range(20)
     )
     short, left_out = _shrunk("diff", text)
-    assert "changes of 6 more lock or generated files" in left_out
-    assert "p13/package-lock.json" in short
+    assert "changes of 12 more lock or generated files" in left_out
+    assert "p19/package-lock.json" in short
 
 
 def test_modes_and_renames_stay_in_one_line() -> None:
