@@ -93,12 +93,14 @@ class Head(nn.Module):
     def embed(self, questions: Tensor) -> Tensor:
         """(B, Q, D) question embeddings."""
         kind, subject, slot = questions.unbind(-1)
-        rows = self.kind(kind) + self.subject(kind * len(INKS) + subject) + self.slot(slot)
-        return rows + self.lift(rows)
+        rows: Tensor = self.kind(kind) + self.subject(kind * len(INKS) + subject) + self.slot(slot)
+        lifted: Tensor = self.lift(rows)
+        return rows + lifted
 
     def in_token_space(self, questions: Tensor) -> Tensor:
         """(B, Q, D) vectors whose cosine with a token says how relevant it is, as a CLIP text vector would."""
-        return self.relevance(self.embed(questions))
+        found: Tensor = self.relevance(self.embed(questions))
+        return found
 
     def read(self, tokens: Tensor, questions: Tensor, bias: Tensor | None = None) -> Tensor:
         """(B, Q, D) what the questions read. ``bias`` (B, M): log of token sizes, -inf where there is no token."""
@@ -113,7 +115,8 @@ class Head(nn.Module):
     def classify(self, rows: Tensor, questions: Tensor) -> Tensor:
         """(B, Q, 24) logits from what was read."""
         allowed: Tensor = self.allowed  # type: ignore[assignment]
-        return self.answer(rows) + allowed[questions[..., 0]]
+        logits: Tensor = self.answer(rows)
+        return logits + allowed[questions[..., 0]]
 
     def forward(self, tokens: Tensor, questions: Tensor, bias: Tensor | None = None) -> Tensor:
         """(B, Q, 24) logits."""

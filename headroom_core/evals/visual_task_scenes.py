@@ -118,8 +118,8 @@ def _glyph(file: Path, capital_px: int, character: str) -> tuple[Floats, int, in
     canvas = Image.new("L", (48, 48))
     ImageDraw.Draw(canvas).text((10, 36), character, font=font, fill=255, anchor="ls")
     box = canvas.getbbox() or (10, 26, 16, 36)
-    ink = np.asarray(canvas.crop(box), dtype=np.float32) / 255
-    return ink, 36 - box[1], max(round(font.getlength(character)), ink.shape[1] + 1)
+    ink: Floats = np.asarray(canvas.crop(box), dtype=np.float32) / np.float32(255)
+    return ink, 36 - box[1], int(max(round(font.getlength(character)), ink.shape[1] + 1))
 
 
 def _paper(split: Split, rng: np.random.Generator) -> Floats:
@@ -177,7 +177,7 @@ def _shape(shape: int, size: int) -> Floats:
         inside = np.ones_like(x)
     else:
         inside = ((y + 1) / 2 - np.abs(x)) * size / 2 + 0.5
-    return np.clip(inside, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(inside, 0, 1), np.float32)
 
 
 def _spot(
@@ -224,7 +224,7 @@ def scene(split: Split, seed: int, index: int, *, crowded: bool = False) -> Scen
     for ink in (int(i) for i in inks):
         cover, centres = _word(split, rng)
         for cell in list(free_cells):
-            spot = _spot(taken, *cover.shape, rng, cell)
+            spot = _spot(taken, cover.shape[0], cover.shape[1], rng, cell)
             if spot is not None:
                 free_cells.remove(cell)
                 break
@@ -241,7 +241,8 @@ def scene(split: Split, seed: int, index: int, *, crowded: bool = False) -> Scen
     asked += _draw_shapes(canvas, taken, marks[3], rng, 4 * MOST if crowded else MOST)
     canvas += np.float32(rng.uniform(0, 6)) * rng.standard_normal((SIDE, SIDE, 1), np.float32)
     image = np.clip(canvas, 0, 255).astype(np.uint8)
-    return Scene(image, *marks, *(tuple(column) for column in zip(*asked, strict=True)))
+    questions, answers, evidence = zip(*asked, strict=True)
+    return Scene(image, marks[0], marks[1], marks[2], marks[3], questions, answers, evidence)
 
 
 def _draw_shapes(

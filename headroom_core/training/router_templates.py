@@ -40,6 +40,27 @@ _SLOTS = {
 }
 _TRANSCODE = """
 {please}read the text in this {doc}
+{please}read the {field}
+{please}read the {field} in the {doc}
+{please}read out the {field} of this {doc}
+{please}read the sign
+{please}read the note to me
+{please}read it to me
+{please}transcribe the text
+{please}transcribe everything you see
+{please}copy the text of this {doc}
+{please}copy out the {field}
+{please}type out what it says
+{please}write down the {field}
+{please}give me the {field}
+{please}tell me the {field} on the {doc}
+{please}find the {field} in this {doc}
+{please}translate the sign
+{please}translate this {doc}
+{please}get the text out of the {photo}
+{please}run ocr on this {doc}
+ocr this
+what text is on the {photo}
 {please}transcribe this {doc}
 {please}summarise this {doc}
 {please}summarize the {doc} in three sentences

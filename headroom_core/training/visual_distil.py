@@ -64,7 +64,8 @@ def scene_pool(teacher: Answerer, *, seed: int, count: int, size: int = 32) -> P
         found = [scenes.scene("train", seed, start + n) for n in range(min(size, count - start))]
         batch = collate(found)
         rows.append((*_encode(teacher, batch.images), batch.questions, batch.answers >= 0))
-    return Pool(*(torch.cat(column) for column in zip(*rows, strict=True)), teacher=teacher)
+    tokens, attention, questions, asked = (torch.cat(column) for column in zip(*rows, strict=True))
+    return Pool(tokens, attention, questions, asked, teacher)
 
 
 def picture_pool(teacher: Answerer, folder: Path, *, seed: int, count: int, size: int = 32) -> Pool:
@@ -89,7 +90,8 @@ def picture_pool(teacher: Answerer, folder: Path, *, seed: int, count: int, size
         images = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
         questions = torch.tensor(every).expand(len(images), -1, -1)
         rows.append((*_encode(teacher, images), questions, torch.ones(questions.shape[:2], dtype=torch.bool)))
-    return Pool(*(torch.cat(column) for column in zip(*rows, strict=True)), teacher=teacher)
+    tokens, attention, questions, asked = (torch.cat(column) for column in zip(*rows, strict=True))
+    return Pool(tokens, attention, questions, asked, teacher)
 
 
 @torch.no_grad()
@@ -150,7 +152,8 @@ class Goal:
 def goal_of(pool: Pool, reader: Reader, size: int = 64) -> Goal:
     """The goal for every picture and question of a pool."""
     parts = [
-        reader(t.float(), q, None) for t, q in zip(pool.tokens.split(size), pool.questions.split(size), strict=True)
+        reader(t.float(), q, None)
+        for t, q in zip(torch.split(pool.tokens, size), torch.split(pool.questions, size), strict=True)
     ]
     features, logits = zip(*parts, strict=True)
     return Goal(torch.cat(features).half(), torch.cat(logits))
@@ -216,7 +219,7 @@ def distil(
         module.ratio = float(order[-1] if step % 2 else order[step // 2 % len(order)])
         loss = distil_loss(module, pool, goal, reader, rows, picks)
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         optimiser.step()
         if (step + 1) % every == 0:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,7 +85,7 @@ def batches(seed: int, size: int, first: int, last: int, *, workers: int, crowde
 
 def thinned(marks: list[Tensor], generator: torch.Generator) -> Tensor:
     """(B, 576) bias that hides a random share of the tokens that hold nothing."""
-    empty = sum(marks) == 0
+    empty = torch.stack(marks).sum(0) == 0
     share = torch.rand(len(empty), 1, generator=generator) ** 2
     hidden = empty & (torch.rand(empty.shape, generator=generator) > share)
     return torch.zeros(empty.shape).masked_fill(hidden, float("-inf"))
@@ -145,7 +146,8 @@ def head_loss(model: Answerer, tokens: Tensor, batch: Batch, bias: Tensor | None
     logits = head(tokens, batch.questions, bias)
     answer = functional.cross_entropy(logits.flatten(0, 1), batch.answers.flatten(), ignore_index=-100)
     rows = head.norms[0](head.embed(batch.questions))
-    looked = (head.hops[0].weights(rows, tokens) * (batch.evidence > 0)).sum(-1)
+    first: Any = head.hops[0]
+    looked = (first.weights(rows, tokens) * (batch.evidence > 0)).sum(-1)
     relevant = head.relevance_logits(tokens, batch.questions).log_softmax(-1)
     told = batch.evidence.sum(-1) > 0
     pointing = -(relevant * batch.evidence).sum(-1)[told].mean()
@@ -192,7 +194,7 @@ def train(file: Path, stage: Stage, *, seed: int, workers: int, every: int = 100
         else:
             loss, told = full_loss(model, dense, batch, thinned(batch.marks, generator) if step % 2 else None)
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(learned, 1.0)
         optimiser.step()
         if (step + 1) % 20 == 0:
@@ -228,7 +230,7 @@ def train_head(model: Answerer, *, steps: int, scenes_seed: int, count: int, see
         tokens, batch = parts[int(torch.randint(len(parts), (1,), generator=generator))]
         loss, told = head_loss(model, tokens.float(), batch, thinned(batch.marks, generator) if step % 2 else None)
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.head.parameters(), 1.0)
         optimiser.step()
         if (step + 1) % 100 == 0:
