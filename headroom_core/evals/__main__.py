@@ -22,6 +22,7 @@ SUITES = {
     "trees": "listings: the asked file, counts per folder",
     "kompress": "prose: the text model",
     "images": "images: accounting, router, OCR",
+    "visual": "visual tokens: the three tables that follow",
     "visual_task": "visual tokens: accuracy of every module on a task that needs them",
     "visual_retrieval": "visual tokens: late interaction over codes",
     "visual_speed": "visual tokens: what compression costs and saves",
