@@ -90,7 +90,10 @@ def test_hooks(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "t"):
         model.invoke(conversation(), {"callbacks": [handler]})
     saved = handler.as_dict()["saved"]
-    assert json.loads(caplog.records[0].message.removeprefix("headroom "))["saved"] == saved
+    assert (
+        json.loads(next(m for m in caplog.messages if m.startswith("headroom {")).removeprefix("headroom "))["saved"]
+        == saved
+    )
     assert registry.get_sample_value("headroom_request_tokens_total", {"direction": "saved"}) == saved
     points = reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics[0].data.data_points
     assert {p.attributes["direction"]: p.value for p in points}["saved"] == saved

@@ -286,6 +286,7 @@ def test_adaptive_merging_follows_the_image() -> None:
     assert not bool(found.mask[0, 1:].any())
     assert found.sizes.sum(dim=1).tolist() == [64, 64]
     assert SimilarityMerge(0.9)(flat).tokens.shape == (1, 1, 32)
+    torch.compiler.reset()
     compiled = torch.compile(SimilarityMerge(0.9), backend="eager", fullgraph=True)
     assert torch.equal(compiled(flat).trim().tokens, SimilarityMerge(0.9)(flat).tokens)
 
