@@ -249,7 +249,7 @@ class Flow:
                 return rewrite
             kind = self._options.kind or detect(text).kind
             _, again = self._rewritten(Part(part.at, kind, Text(text), tokens), context)
-            if not again or again.text == text or not self._cheaper(tokens, self._closed(again, _ANY_REF)):
+            if not again or again.text == text or not self._cheaper(tokens, self._count(self._closed(again, _ANY_REF))):
                 return rewrite
             rewrite = again
             if rewrite.left_out is not None:
@@ -262,7 +262,8 @@ class Flow:
         originals, data = self._originals if keeps else None, _payload(part.block)
         ref = originals.ref(data, namespace=self._namespace) if originals and data is not None else None
         closed = replace(rewrite, blocks=self._closed(rewrite, ref))
-        if not self._cheaper(part.tokens, closed.blocks):
+        tokens = self._count(closed.blocks)
+        if not self._cheaper(part.tokens, tokens):
             return Skip(part, by, "it would not be smaller")
         if ref:
             try:
@@ -271,7 +272,7 @@ class Flow:
                 if self._options.strict:
                     raise
                 return Skip(part, "store", f"its original could not be stored: {error}")
-        return Change(part, closed, sum(map(self._tokens, closed.blocks)), by, ref, rewrite.left_out or "lossless")
+        return Change(part, closed, tokens, by, ref, rewrite.left_out or "lossless")
 
     def _kept(self, part: Part, rewrite: Rewrite) -> None:
         """Put the original into the store, with what a later call needs to recognise the result."""
@@ -283,8 +284,11 @@ class Flow:
         if self._strength == "lossy":
             originals.remember(rewrite.text + _beside(rewrite.blocks), self._namespace)
 
-    def _cheaper(self, before: int, blocks: Sequence[Block]) -> bool:
-        return sum(map(self._tokens, blocks)) <= before * (1 - self._c.count.margin) - 1
+    def _count(self, blocks: Sequence[Block]) -> int:
+        return sum(map(self._tokens, blocks))
+
+    def _cheaper(self, before: int, after: int) -> bool:
+        return after <= before * (1 - self._c.count.margin) - 1
 
     def _closed(self, rewrite: Rewrite, ref: str | None) -> tuple[Block, ...]:
         """The rewrite with its last line: what was left out and, where the model can ask for it, the reference."""
