@@ -7,9 +7,39 @@ import math
 import torch
 from torch import Tensor
 
-from headroom_core.visual_tokens.base import frames_of, group_sums, merged, top
+from headroom_core.errors import InvalidInput
+from headroom_core.visual_tokens.base import TokenCompressor, frames_of, group_sums, merged, top
 from headroom_core.visual_tokens.pooling import cell_numbers, coarser
 from headroom_core.visual_tokens.types import Compressed, Grid
+
+
+class CoarseAndFine(TokenCompressor):
+    """Means over a coarse grid, and the tokens of largest ``score`` by themselves.
+
+    Args:
+        ratio: N / M.
+        coarse: part of M that are means.
+    """
+
+    def __init__(self, ratio: float = 4.0, coarse: float = 0.25) -> None:
+        super().__init__(ratio)
+        if not 0 < coarse < 1:
+            raise InvalidInput(f"coarse={coarse!r} is no part of the outputs; give 0 to 1, exclusive.")
+        self.coarse = coarse
+
+    def compress(
+        self, tokens: Tensor, kept: int, *, attention: Tensor | None, query: Tensor | None, grid: Grid | None
+    ) -> Compressed:
+        """Lay the coarse grid, score, keep the best, pool the rest."""
+        cell, cells = coarse_cells(tokens.shape[1], kept, self.coarse, grid, tokens.device)
+        score = self.score(tokens, cell, cells, attention=attention, query=query)
+        return coarse_and_fine(tokens, score, cell, cells, kept, grid)
+
+    def score(
+        self, tokens: Tensor, cell: Tensor, cells: int, *, attention: Tensor | None, query: Tensor | None
+    ) -> Tensor:
+        """(B, N): how much each token deserves to stay by itself; ``cell`` (N,) is its coarse cell, of ``cells``."""
+        raise NotImplementedError
 
 
 def coarse_cells(count: int, kept: int, part: float, grid: Grid | None, device: torch.device) -> tuple[Tensor, int]:

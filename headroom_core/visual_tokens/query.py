@@ -10,13 +10,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from headroom_core.errors import InvalidInput
-from headroom_core.visual_tokens.base import TokenCompressor, importance, unit
-from headroom_core.visual_tokens.coarse import coarse_and_fine, coarse_cells
-from headroom_core.visual_tokens.types import Compressed, Grid
+from headroom_core.visual_tokens.base import importance, unit
+from headroom_core.visual_tokens.coarse import CoarseAndFine
 
 
-class QuerySelect(TokenCompressor):
+class QuerySelect(CoarseAndFine):
     """The most relevant tokens by themselves, the others as means over a coarse grid.
 
     Args:
@@ -28,19 +26,11 @@ class QuerySelect(TokenCompressor):
 
     uses = frozenset({"query", "attention", "grid"})
 
-    def __init__(self, ratio: float = 4.0, coarse: float = 0.25) -> None:
-        super().__init__(ratio)
-        if not 0 < coarse < 1:
-            raise InvalidInput(f"coarse={coarse!r} is no part of the outputs; give 0 to 1, exclusive.")
-        self.coarse = coarse
-
-    def compress(
-        self, tokens: Tensor, kept: int, *, attention: Tensor | None, query: Tensor | None, grid: Grid | None
-    ) -> Compressed:
-        """Score by relevance, keep the best, pool the rest."""
-        score = importance(tokens, attention) if query is None else relevance(tokens, query)
-        cell, cells = coarse_cells(tokens.shape[1], kept, self.coarse, grid, tokens.device)
-        return coarse_and_fine(tokens, score, cell, cells, kept, grid)
+    def score(
+        self, tokens: Tensor, cell: Tensor, cells: int, *, attention: Tensor | None, query: Tensor | None
+    ) -> Tensor:
+        """Relevance to the question."""
+        return importance(tokens, attention) if query is None else relevance(tokens, query)
 
 
 def relevance(tokens: Tensor, query: Tensor) -> Tensor:

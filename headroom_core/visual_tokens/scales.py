@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from headroom_core.errors import InvalidInput
-from headroom_core.visual_tokens.base import TokenCompressor, importance
-from headroom_core.visual_tokens.coarse import cell_means, coarse_and_fine, coarse_cells
-from headroom_core.visual_tokens.types import Compressed, Grid
+from headroom_core.visual_tokens.base import importance
+from headroom_core.visual_tokens.coarse import CoarseAndFine, cell_means
 
 
-class MultiScale(TokenCompressor):
+class MultiScale(CoarseAndFine):
     """Coarse means for the whole, single tokens where there is detail.
 
     Args:
@@ -24,17 +22,9 @@ class MultiScale(TokenCompressor):
 
     uses = frozenset({"attention", "grid"})
 
-    def __init__(self, ratio: float = 4.0, coarse: float = 0.25) -> None:
-        super().__init__(ratio)
-        if not 0 < coarse < 1:
-            raise InvalidInput(f"coarse={coarse!r} is no part of the outputs; give 0 to 1, exclusive.")
-        self.coarse = coarse
-
-    def compress(
-        self, tokens: Tensor, kept: int, *, attention: Tensor | None, query: Tensor | None, grid: Grid | None
-    ) -> Compressed:
-        """Pool, measure what the pool loses, keep that."""
-        cell, cells = coarse_cells(tokens.shape[1], kept, self.coarse, grid, tokens.device)
-        detail = (tokens.float() - cell_means(tokens, cell, cells)[:, cell]).norm(dim=2)
-        score = detail if attention is None else detail * importance(tokens, attention)
-        return coarse_and_fine(tokens, score, cell, cells, kept, grid)
+    def score(
+        self, tokens: Tensor, cell: Tensor, cells: int, *, attention: Tensor | None, query: Tensor | None
+    ) -> Tensor:
+        """What the coarse means lose of each token."""
+        detail: Tensor = (tokens.float() - cell_means(tokens, cell, cells)[:, cell]).norm(dim=2)
+        return detail if attention is None else detail * importance(tokens, attention)
