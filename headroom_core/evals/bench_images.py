@@ -28,7 +28,7 @@ def images(quick: bool, told: Told) -> Iterator[Row]:
     asked = list(answers.rendered(4 if quick else 40))
     for provider in ("openai", "anthropic"):
         start = time.perf_counter()
-        made = answers.sums(answers.run(asked, (provider,), cache=cache))
+        made = answers.sums(list(answers.run(asked, (provider,), cache=cache)))
         spent = (time.perf_counter() - start) * 1000 / len(asked)
         yield Row(
             "images",

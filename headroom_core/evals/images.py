@@ -9,8 +9,9 @@ The peer runs beside us where HEADROOM_PEER_PYTHON names the Python of its virtu
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def receipts(chosen: argparse.Namespace) -> None:
     """Fields of receipts, each asked, against high detail on GPT-4o and Claude."""
     asked = list(answers.receipts(None if chosen.full else 40, phrasings=2 if chosen.full else 1))
-    sent = answers.run(asked, ("openai", "anthropic"), cache=chosen.cache, router=_router(chosen))
+    sent = _told(answers.run(asked, ("openai", "anthropic"), cache=chosen.cache, router=_router(chosen)))
     print(
         "| provider | field | questions | reached | read by OCR, then lost | tokens saved |\n|---|---|--:|--:|--:|--:|"
     )
@@ -63,7 +64,7 @@ def harm(chosen: argparse.Namespace) -> None:
         answers.receipts(25 if few else None), answers.pages(3 if few else None),
         answers.scene_text(20 if few else None), answers.rendered(12 if few else 60),
     )  # fmt: skip
-    sent = answers.run(list(asked), ("openai", "anthropic"), cache=chosen.cache, router=_router(chosen))
+    sent = _told(answers.run(asked, ("openai", "anthropic"), cache=chosen.cache, router=_router(chosen)))
     print(
         "| provider | kind | questions | readable | harm | tokens saved | best possible |\n|---|---|--:|--:|--:|--:|--:|"
     )
@@ -170,7 +171,7 @@ def peer(chosen: argparse.Namespace) -> None:
         print("no peer: set HEADROOM_PEER_PYTHON to the Python of its virtual environment")
         return
     asked = list(answers.receipts(None if chosen.full else 5))
-    ours = answers.run(asked, ("openai", "anthropic"), cache=chosen.cache, router=_router(chosen))
+    ours = list(answers.run(asked, ("openai", "anthropic"), cache=chosen.cache, router=_router(chosen)))
     found = [
         ("ours", one.provider, one.reached, one.result.original_tokens, one.result.compressed_tokens) for one in ours
     ]
@@ -182,6 +183,23 @@ def peer(chosen: argparse.Namespace) -> None:
         print(f"| {key[0]} | {key[1]} | {len(some)} | {sum(row[2] for row in some) / len(some):.1%} | {saved:.1%} |")
 
 
+def _told(sent: Iterable[answers.Sent]) -> list[answers.Sent]:
+    """All of them; how far it is goes to stderr, with every answer that is lost."""
+    done: list[answers.Sent] = []
+    for one in sent:
+        done.append(one)
+        if one.readable and not one.reached:
+            print(_lost(one), file=sys.stderr, flush=True)
+        if len(done) % 50 == 0:
+            made, read = answers.sums(done), sum(one.readable for one in done)
+            print(
+                f"{len(done)} sent, {read} readable, harm {made.harm:.2%}, saved {made.saved:.1%}",
+                file=sys.stderr,
+                flush=True,
+            )
+    return done
+
+
 def _techniques(sent: Sequence[answers.Sent]) -> None:
     counts: dict[str, int] = {}
     for one in sent:
@@ -189,9 +207,12 @@ def _techniques(sent: Sequence[answers.Sent]) -> None:
     print(f"\ntechniques: {counts}")
     for one in sent:
         if one.readable and not one.reached:
-            print(
-                f"- lost: {one.provider} {one.asked.kind} {one.asked.question!r} → {one.asked.answer!r} ({one.result.reason})"
-            )
+            print(_lost(one))
+
+
+def _lost(one: answers.Sent) -> str:
+    asked = one.asked
+    return f"- lost: {one.provider} {asked.kind} {asked.question!r} → {asked.answer!r} ({one.result.reason})"
 
 
 def _router(chosen: argparse.Namespace) -> Router | None:

@@ -215,26 +215,30 @@ def reads(image: Image, provider: str, reader: Reader) -> str:
 
 def run(
     questions: Iterable[Asked], providers: Sequence[str], *, cache: Path, router: Router | None = None
-) -> list[Sent]:
-    """Send every question through the compressor for every provider; readings are cached in a folder."""
+) -> Iterator[Sent]:
+    """Send every question through the compressor for every provider.
+
+    Readings are kept in a folder, so that a run that was stopped goes on where it stood.
+    """
     reader = Reader(RapidOcr(threads=1), folder=cache)
     compressor = ImageCompressor(router=router, reader=reader, originals=None, align=False)
-    sent = []
     for asked in questions:
         for provider in providers:
-            out = compressor.compress(message(asked, provider), provider=provider)
-            result = compressor.results[0]
-            blocks = read_messages(out)[0].blocks[1:]
-            text = "\n".join(block.text for block in blocks if isinstance(block, Text))
-            untouched = Image(Bytes(asked.data), asked.mime, "high")
-            readable = holds(reads(untouched, provider, reader), f"{asked.before} {asked.answer}", asked.field)
-            reached = holds(text, asked.answer, asked.field)
-            for block in blocks:
-                if not reached and isinstance(block, Image):
-                    reached = holds(reads(block, provider, reader), asked.answer, asked.field)
-            best = _best(asked, result, reached)
-            sent.append(Sent(asked, provider, readable, reached, result, best))
-    return sent
+            yield _sent(asked, provider, compressor, reader)
+
+
+def _sent(asked: Asked, provider: str, compressor: ImageCompressor, reader: Reader) -> Sent:
+    out = compressor.compress(message(asked, provider), provider=provider)
+    result = compressor.results[0]
+    blocks = read_messages(out)[0].blocks[1:]
+    text = "\n".join(block.text for block in blocks if isinstance(block, Text))
+    untouched = Image(Bytes(asked.data), asked.mime, "high")
+    readable = holds(reads(untouched, provider, reader), f"{asked.before} {asked.answer}", asked.field)
+    reached = holds(text, asked.answer, asked.field)
+    for block in blocks:
+        if not reached and isinstance(block, Image):
+            reached = holds(reads(block, provider, reader), asked.answer, asked.field)
+    return Sent(asked, provider, readable, reached, result, _best(asked, result, reached))
 
 
 def _best(asked: Asked, result: ImageResult, reached: bool) -> int:

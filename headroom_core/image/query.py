@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,24 +48,34 @@ class QueryClassifier:
     def __init__(self, folder: Path | None = None, *, threads: int = 1) -> None:
         self._folder = (folder or BUNDLED) / NAME
         self._threads = threads
-        self._loaded: tuple[Any, Any] | None = None
+        self._loaded: tuple[Any, Any, float] | None = None
         self._lock = Lock()
 
     def __call__(self, query: str) -> Mapping[Technique, float]:
         """Technique → probability; the sum is 1. Only 64 tokens are read: the last question of a long text."""
+        return calibrated(query, self.net(query), self._load()[2])
+
+    def net(self, query: str) -> Mapping[Technique, float]:
+        """What the net alone says, before its sureness is corrected and the hints weigh in."""
         import numpy as np
 
-        tokenizer, session = self._load()
+        tokenizer, session, _ = self._load()
         ids = tokenizer.encode(_core(query)).ids[:MAX_TOKENS]
         row = np.asarray([ids], dtype=np.int64)
         found = session.run(None, {"ids": row, "mask": np.ones_like(row)})[0][0]
-        return _hinted(query, dict(zip(ORDER, (float(value) for value in found), strict=True)))
+        return dict(zip(ORDER, (float(value) for value in found), strict=True))
 
-    def _load(self) -> tuple[Any, Any]:
+    def _load(self) -> tuple[Any, Any, float]:
         with self._lock:
             if self._loaded is None:
-                self._loaded = (_tokenizer(self._folder), session(self._folder / "model.onnx", self._threads))
+                net = session(self._folder / "model.onnx", self._threads)
+                self._loaded = (_tokenizer(self._folder), net, _temperature(self._folder))
             return self._loaded
+
+
+def calibrated(query: str, said: Mapping[Technique, float], temperature: float) -> Mapping[Technique, float]:
+    """The net's shares at this temperature (above 1: less sure), then the hints that the words give."""
+    return _hinted(query, _summing_to_one({technique: share ** (1 / temperature) for technique, share in said.items()}))
 
 
 def _hinted(query: str, shares: dict[Technique, float]) -> dict[Technique, float]:
@@ -74,6 +85,10 @@ def _hinted(query: str, shares: dict[Technique, float]) -> dict[Technique, float
             if pattern.search(query):
                 shares[technique] = min(1.0, shares[technique] * _WEIGHT + 0.02)
                 break
+    return _summing_to_one(shares)
+
+
+def _summing_to_one(shares: dict[Technique, float]) -> dict[Technique, float]:
     total = sum(shares.values())
     return {technique: share / total for technique, share in shares.items()}
 
@@ -105,6 +120,15 @@ def _tokenizer(folder: Path) -> Any:
             f"The tokenizer {file} is missing; install the package again, or pass the folder that holds it."
         )
     return Tokenizer.from_file(str(file))
+
+
+def _temperature(folder: Path) -> float:
+    """What ``training.router_calibrate`` wrote beside the weights; 1 where it did not."""
+    file = folder / "model.json"
+    try:
+        return float(json.loads(file.read_text("utf-8")).get("temperature", 1.0)) if file.exists() else 1.0
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ModelError(f"{file} cannot be read; install the package again.") from error
 
 
 def _core(query: str) -> str:

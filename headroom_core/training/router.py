@@ -1,9 +1,10 @@
-"""Train the query classifier: a small MiniLM on weakly labelled questions, calibrated, int8, into ``models/bundled``.
+"""Train the query classifier: a small MiniLM on weakly labelled questions, int8, into ``models/bundled``.
 
     python -m headroom_core.training.router --base MINILM_FOLDER [--layers 6] [--epochs 3]
 
 ``MINILM_FOLDER`` holds all-MiniLM-L6-v2 (model.safetensors, tokenizer.json; Apache-2.0). Rows: clean sources of the
 query sets, labelled by ``router_rule``, and the questions of ``router_templates``. Seeded; torch is needed only here.
+``router_calibrate`` then fits the temperature of the probabilities.
 """
 
 from __future__ import annotations
@@ -152,7 +153,6 @@ def build(base: Path, ids: list[int], layers: int) -> Any:
             self.encoder = encoder
             self.dropout = torch.nn.Dropout(0.1)
             self.head = torch.nn.Linear(config.hidden_size, len(TECHNIQUES))
-            self.register_buffer("temperature", torch.ones(()))
 
         def logits(self, ids: Any, mask: Any) -> Any:
             hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
@@ -160,7 +160,7 @@ def build(base: Path, ids: list[int], layers: int) -> Any:
             return self.head(self.dropout((hidden * weight).sum(1) / weight.sum(1)))
 
         def forward(self, ids: Any, mask: Any) -> Any:
-            return torch.softmax(self.logits(ids, mask) / self.temperature, -1)
+            return torch.softmax(self.logits(ids, mask), -1)
 
     return QueryNet()
 
@@ -220,20 +220,6 @@ def fit(net: Any, encoded: list[list[int]], labels: list[int], epochs: int, seed
     net.load_state_dict(average.module.state_dict())
 
 
-def calibrate(net: Any, encoded: list[list[int]], labels: list[int]) -> float:
-    """The temperature that minimises the log loss on rows that were not trained on."""
-    import torch
-
-    net.eval()
-    with torch.no_grad():
-        logits = torch.cat([net.logits(*padded([row])) for row in encoded])
-    gold = torch.tensor(labels)
-    losses = {t / 20: float(torch.nn.functional.cross_entropy(logits / (t / 20), gold)) for t in range(10, 80)}
-    best = min(losses, key=losses.__getitem__)
-    net.temperature.fill_(best)
-    return best
-
-
 def export(net: Any, file: Path) -> None:
     """int8 ONNX with dynamic batch and length; raises where onnx is missing."""
     import torch
@@ -249,7 +235,7 @@ def export(net: Any, file: Path) -> None:
 
 
 def main() -> None:
-    """Train, calibrate, export, and write the numbers beside the weights."""
+    """Train, export, and write the numbers beside the weights."""
     import torch
 
     options = argparse.ArgumentParser(description=__doc__)
@@ -272,16 +258,14 @@ def main() -> None:
     tokenizer = Tokenizer.from_file(str(words))
     encoded = [encoding.ids for encoding in tokenizer.encode_batch([text for text, _ in rows])]
     labels = [TECHNIQUES.index(label) for _, label in rows]
-    held = max(1, len(rows) // 20)
     print(f"{len(rows)} rows, {Counter(label for _, label in rows)}, {len(ids)} pieces", flush=True)
     net = build(chosen.base, ids, chosen.layers)
-    fit(net, encoded[held:], labels[held:], chosen.epochs, chosen.seed)
-    temperature = calibrate(net, encoded[:held], labels[:held])
+    fit(net, encoded, labels, chosen.epochs, chosen.seed)
     file = chosen.out / "model.onnx"
     export(net, file)
     source = "all-MiniLM-L6-v2 (Apache-2.0), first layers, fine-tuned by headroom_core.training.router"
     write_row(chosen.out, NAME, "query-technique", source)
-    print(f"temperature {temperature}; {file.stat().st_size:,} bytes", flush=True)
+    print(f"{file.stat().st_size:,} bytes; run headroom_core.training.router_calibrate next", flush=True)
 
 
 def write_row(folder: Path, name: str, layout: str, source: str) -> None:

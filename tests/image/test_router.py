@@ -6,6 +6,7 @@ import base64
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -14,6 +15,7 @@ from headroom_core.errors import InvalidInput, MissingExtra, ModelError
 from headroom_core.image import ImageCompressor, RouteDecision, Router, Technique, compress_images
 from headroom_core.image.query import QueryClassifier
 from headroom_core.image.signals import SignalNet, inputs, sheet
+from headroom_core.models.registry import BUNDLED
 from tests.image.pictures import FakeRouter, openai_message, picture_bytes, reader
 
 
@@ -51,6 +53,23 @@ def test_plain_questions(question: str, technique: Technique) -> None:
     shares = QueryClassifier()(question)
     assert max(shares, key=lambda one: shares[one]) is technique
     assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_the_temperature_beside_the_weights_counts(tmp_path: Path) -> None:
+    """The shipped temperature makes every answer less sure and changes none; without the file the net's own shares stand."""
+    shipped, question = QueryClassifier(), "What does the sign say?"
+    said, made = shipped.net(question), shipped(question)
+    best = max(said, key=lambda one: said[one])
+    assert max(made, key=lambda one: made[one]) is best
+    assert said[best] - 0.2 < made[best] < said[best]
+    folder = tmp_path / "technique_router"
+    folder.mkdir()
+    for file in ("model.onnx", "tokenizer.json"):
+        (folder / file).symlink_to(BUNDLED / "technique_router" / file)
+    assert QueryClassifier(tmp_path)(question)[best] == pytest.approx(said[best])
+    (folder / "model.json").write_text("{", "utf-8")
+    with pytest.raises(ModelError, match="cannot be read"):
+        QueryClassifier(tmp_path)(question)
 
 
 def test_long_queries_are_cut_to_their_question() -> None:
@@ -97,14 +116,11 @@ def test_a_small_sign_in_a_large_picture_counts() -> None:
     assert net(plain).has_text < 0.3
 
 
-def test_a_missing_model_is_told(tmp_path: object) -> None:
+def test_a_missing_model_is_told(tmp_path: Path) -> None:
     """An empty folder is an error with the remedy, and in the compressor a reason, not a failure."""
-    from pathlib import Path
-
-    folder = Path(str(tmp_path))
     with pytest.raises(ModelError, match="missing"):
-        QueryClassifier(folder)("x")
-    made = ImageCompressor(router=Router(folder=folder), reader=reader(), originals=None)
+        QueryClassifier(tmp_path)("x")
+    made = ImageCompressor(router=Router(folder=tmp_path), reader=reader(), originals=None)
     messages = [openai_message(picture_bytes(), "What is the total?")]
     assert made.compress(messages)[0] is messages[0]
     assert "not at hand" in made.results[0].reason
