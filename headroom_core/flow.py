@@ -14,7 +14,7 @@ from .ccr.marks import caption, is_own, mark, read_mark
 from .dialects import write_message
 from .errors import StoreError
 from .kinds import detect
-from .outcome import Outcome
+from .outcome import Outcome, decision
 from .parts import Candidate, beside, candidates
 from .repeats import Repeats
 from .types import (
@@ -79,12 +79,11 @@ class Flow:
             key = self._key_of(candidate)
             verdict = self._shorter(self._verdict(candidate, key), candidate, repeats, digest(trail, key))
             trail = digest(trail, key)
+            _logged(verdict)
             if isinstance(verdict, Skip):
                 skipped.append(verdict)
-                _log.debug("unchanged at %s: %s", candidate.at, verdict.reason)
                 continue
             changes.append(verdict)
-            _log.debug("%s at %s: %d to %d tokens", verdict.by, candidate.at, verdict.part.tokens, verdict.tokens)
             m, b = candidate.at
             blocks = after.setdefault(m, [[block] for block in messages[m].blocks])
             blocks[b] = [_placed(block, candidate.block) for block in verdict.rewrite.blocks]
@@ -312,6 +311,14 @@ class Flow:
         if any(is_own(text, originals, namespace, beside=beside) for beside in candidate.beside):
             return True
         return lossy and any(originals.recognises(text + beside, namespace) for beside in candidate.beside)
+
+
+def _logged(verdict: Change | Skip) -> None:
+    """One debug line for each decision; its fields are the record's ``headroom`` attribute."""
+    if _log.isEnabledFor(logging.DEBUG):
+        told = decision(verdict)
+        line = "%(kind)s of tool %(tool)s at %(at)s: %(tokens_before)d to %(tokens_after)d tokens by %(by)s: %(reason)s"
+        _log.debug(line, told, extra={"headroom": told})
 
 
 def _payload(block: Text | Image) -> bytes | None:

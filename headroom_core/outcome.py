@@ -70,31 +70,30 @@ class Outcome:
             "saved": self.saved,
             "ratio": round(self.ratio, 4),
             "audited": self.audited,
-            "changes": [
-                {
-                    "at": list(change.part.at),
-                    "kind": change.part.kind,
-                    "tool": change.part.block.tool,
-                    "by": change.by,
-                    "tokens_before": change.part.tokens,
-                    "tokens_after": change.tokens,
-                    "ref": change.ref,
-                    "why": change.why,
-                }
-                for change in self.changes
-            ],
-            "skipped": [
-                {
-                    "at": list(skip.part.at),
-                    "kind": skip.part.kind,
-                    "tool": skip.part.block.tool,
-                    "by": skip.by,
-                    "tokens": skip.part.tokens,
-                    "reason": skip.reason,
-                }
-                for skip in self.skipped
-            ],
+            "changes": [decision(change) for change in self.changes],
+            "skipped": [decision(skip) for skip in self.skipped],
         }
+
+
+def decision(entry: Change | Skip) -> dict[str, Any]:
+    """One decision in plain fields, for logs and traces: never content, so not what was left out either."""
+    part = entry.part
+    told = {
+        "at": list(part.at),
+        "kind": part.kind,
+        "tool": part.block.tool,
+        "by": entry.by,
+        "tokens_before": part.tokens,
+    }
+    if isinstance(entry, Skip):
+        return {**told, "tokens_after": part.tokens, "ref": None, "reason": entry.reason}
+    stored = "stored" if entry.ref else "not stored"
+    reason = (
+        f"shortened, its original is {stored}"
+        if entry.rewrite.left_out is not None
+        else "written shorter, nothing lost"
+    )
+    return {**told, "tokens_after": entry.tokens, "ref": entry.ref, "reason": reason}
 
 
 def _place(entry: Change | Skip) -> str:

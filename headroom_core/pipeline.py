@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -156,7 +157,8 @@ class Compressor:
         except Exception as error:
             if self.options.strict:
                 raise TransformError(f"{name} failed: {type(error).__name__}") from error
-            _log.debug("%s failed", name, exc_info=True)
+            where = "".join(traceback.format_tb(error.__traceback__))  # no message: it may quote the content
+            _log.debug("%s failed with %s\n%s", name, type(error).__name__, where)
             told = f": {error}" if isinstance(error, HeadroomError) else ""
             return f"{name} failed with {type(error).__name__}{told}"
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import sys
 from functools import lru_cache
@@ -23,6 +24,7 @@ from headroom_core.errors import InvalidInput, StoreError
 
 _OFF = frozenset({"", "0", "false", "no", "off"})
 _SHORTEST_SECRET = 32
+_LOGIN = re.compile(r"(?<=//)[^/]*@")
 
 
 def disabled() -> bool:
@@ -33,6 +35,12 @@ def disabled() -> bool:
 def store_url() -> str | None:
     """The url of the originals store, or None for SQLite in the state folder."""
     return os.environ.get("HEADROOM_STORE") or None
+
+
+def store_place() -> str:
+    """Where originals lie, fit to be shown: the url without its login, or the state folder."""
+    url = store_url()
+    return _LOGIN.sub("", url) if url else str(home())
 
 
 def home() -> Path:

@@ -1,8 +1,8 @@
 """How many small faults the tests find: a seeded sample of mutants of the transforms, select, marks and fuse.
 
-    python -m tests.mutation [--sample 130] [--seed 7] [--only transforms/diff] [--out mutants.json]
+    python -m tests.mutation [--sample 160] [--seed 7] [--only transforms/diff] [--out mutants.json]
 
-Each mutant is one edit by an operator of Cosmic Ray, in a copy of the tree, run against the tests of its own area; a
+A run that was broken off goes on where ``--out`` ends. Each mutant is one edit by an operator of Cosmic Ray, in a copy of the tree, run against the tests of its own area; a
 mutant that no test notices survives. Left out: edits that change nothing when the program runs (annotations, under
 ``from __future__ import annotations``) and duplicates. Everything else counts, also edits that no test could notice
 (another way to write the same) and tuned constants, so the score is a lower bound.
@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -192,27 +192,39 @@ class Copy:
 def main() -> None:
     """Draw, run, report."""
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    options.add_argument("--sample", type=int, default=130)
+    options.add_argument("--sample", type=int, default=160)
     options.add_argument("--seed", type=int, default=7)
     options.add_argument("--only", default="", help="part of a path")
     options.add_argument("--out", type=Path)
     given = options.parse_args()
     os.nice(19)
     drawn = sample(given.sample, given.seed, given.only)
-    killed: Counter[str] = Counter()
-    told: list[dict[str, object]] = []
+    told: list[dict[str, object]] = (
+        json.loads(given.out.read_text(encoding="utf-8")) if given.out and given.out.exists() else []
+    )
+    known = {(each["path"], each["operator"], each["shown"]) for each in told}
     with tempfile.TemporaryDirectory() as folder:
         copy = Copy(Path(folder))
-        for at, mutant in enumerate(drawn, 1):
+        for mutant in drawn:
+            if (mutant.path, mutant.operator, mutant.shown) in known:
+                continue
             dead = copy.kills(mutant)
-            killed[mutant.path] += dead
             told.append({**asdict(mutant), "killed": dead, "text": None})
-            print(f"{at}/{len(drawn)} {'killed  ' if dead else 'SURVIVED'} {mutant.path}:{mutant.shown}", flush=True)
+            print(
+                f"{len(told)}/{len(drawn)} {'killed  ' if dead else 'SURVIVED'} {mutant.path}:{mutant.shown}",
+                flush=True,
+            )
             if given.out:
                 given.out.write_text(json.dumps(told, indent=1), encoding="utf-8")
-    of = Counter(mutant.path for mutant in drawn)
+    _report(told)
+
+
+def _report(told: Sequence[Mapping[str, object]]) -> None:
+    """The share of killed mutants, by file and in all."""
+    of = Counter(str(each["path"]) for each in told)
+    killed = Counter(str(each["path"]) for each in told if each["killed"])
     print("\n".join(f"{killed[path]:3} of {of[path]:3}  {path}" for path in sorted(of)))
-    print(f"{killed.total()} of {len(drawn)} killed: {killed.total() / max(1, len(drawn)):.0%}")
+    print(f"{killed.total()} of {len(told)} killed: {killed.total() / max(1, len(told)):.0%}")
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def compress(
         retrievable=originals is not None,
     )
     if as_json:
-        print_json({"text": outcome.text, **outcome.as_dict()})
+        print_json({"text": outcome.text, "explained": outcome.explain().splitlines(), **outcome.as_dict()})
     elif diff:
         _show_diff(raw, outcome.text)
     else:
@@ -132,8 +132,7 @@ def stats(as_json: bool) -> None:
     keys = blobs.keys()
     originals = [key for key in keys if key.rpartition("/")[2].startswith("o.")]
     namespaces = sorted({key.rpartition("/")[0] for key in originals})
-    where = settings.store_url() or str(settings.home())
-    told = {"store": where, "namespaces": len(namespaces), "originals": len(originals)}
+    told = {"store": settings.store_place(), "namespaces": len(namespaces), "originals": len(originals)}
     if as_json:
         print_json(told)
     else:

@@ -71,7 +71,7 @@ def _store() -> str:
     if originals.get(ref, namespace=namespace) != b"probe":
         raise ValueError("the store gave back something else than it was given")
     originals.forget(namespace=namespace)
-    return settings.store_url() or str(settings.home())
+    return settings.store_place()
 
 
 def _text_model() -> str:

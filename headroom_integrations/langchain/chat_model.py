@@ -19,13 +19,14 @@ from pydantic import Field, PrivateAttr, field_validator
 from headroom_core.ccr.retrieve import TOOL_NAME
 from headroom_core.pipeline import Compressor
 from headroom_core.types import Strength
-from headroom_integrations._bridge import Fitted, Note, can_mark, harder, namespace_for, note
+from headroom_integrations._bridge import Fitted, Note, can_mark, harder, namespace_for
 from headroom_integrations.langchain.binding import STRUCTURED, rebind, restricted, tool_name
 from headroom_integrations.langchain.delegate import THREAD, DelegatingChatModel
 from headroom_integrations.langchain.messages import from_core, to_core
 from headroom_integrations.langchain.retrieve import HeadroomRetrieveTool, retrieve_tool
 from headroom_integrations.langchain.rounds import Round, Told, Turn, with_retrievals
 from headroom_integrations.langchain.saved import compressor_from, data_of, register
+from headroom_integrations.langchain.traces import Account, teller
 
 _OWN_ARGUMENTS: Final = (STRUCTURED, THREAD)
 
@@ -94,7 +95,7 @@ class HeadroomChatModel(DelegatingChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        turn = self._turn(messages, kwargs)
+        turn = self._turn(messages, kwargs, run_manager)
         managed = _manager(self.inner._generate, run_manager)
         while True:
             try:
@@ -116,7 +117,7 @@ class HeadroomChatModel(DelegatingChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        turn = await asyncio.to_thread(self._turn, messages, kwargs)
+        turn = await asyncio.to_thread(self._turn, messages, kwargs, run_manager)
         managed = _manager(self.inner._agenerate, run_manager)
         while True:
             try:
@@ -138,7 +139,7 @@ class HeadroomChatModel(DelegatingChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        turn, told = self._turn(messages, kwargs), Told()
+        turn, told = self._turn(messages, kwargs, run_manager), Told()
         while True:
             part = Round(turn, told)
             try:
@@ -168,7 +169,7 @@ class HeadroomChatModel(DelegatingChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        turn, told = await asyncio.to_thread(self._turn, messages, kwargs), Told()
+        turn, told = await asyncio.to_thread(self._turn, messages, kwargs, run_manager), Told()
         while True:
             part = Round(turn, told)
             try:
@@ -191,7 +192,7 @@ class HeadroomChatModel(DelegatingChatModel):
             if self.rate_limiter:
                 await self.rate_limiter.aacquire(blocking=True)
 
-    def _turn(self, messages: Sequence[BaseMessage], kwargs: Mapping[str, Any]) -> Turn:
+    def _turn(self, messages: Sequence[BaseMessage], kwargs: Mapping[str, Any], run_manager: Any = None) -> Turn:
         """What goes to the provider: the compressed conversation, and the arguments with the retrieve tool in them."""
         arguments = {key: value for key, value in kwargs.items() if key not in _OWN_ARGUMENTS}
         namespace = namespace_for(self.compressor, self.namespace, kwargs.get(THREAD))
@@ -200,23 +201,28 @@ class HeadroomChatModel(DelegatingChatModel):
         if offer:
             arguments = _with_offer(arguments, offer)
 
-        def compressed(compressor: Compressor) -> tuple[list[BaseMessage], Note]:
+        def compressed(compressor: Compressor) -> tuple[list[BaseMessage], Account]:
             strength: Strength | None = None if marks or compressor.options.strength == "lossy" else "lossless"
             read = to_core(messages)
             outcome = compressor(read, namespace=namespace, strength=strength, retrievable=marks)
             sent = from_core(messages, read, outcome)
-            return (with_retrievals(sent, answer) if answer else sent), note(outcome)
+            return (with_retrievals(sent, answer) if answer else sent), Account.of(outcome)
 
         told = self.inner._get_ls_params(**arguments)
         fitted = self._fitted(told.get("ls_provider"), told.get("ls_model_name"))
-        sent, sums = compressed(fitted)
+        sent, account = compressed(fitted)
+        tell = teller(run_manager)
+        tell(account)
 
         def tried_harder() -> tuple[list[BaseMessage], Note] | None:
-            tried = compressed(self._escalated.setdefault(fitted.fingerprint, harder(fitted)))
-            return tried if tried[1]["compressed_tokens"] < sums["compressed_tokens"] else None
+            tried, escalated = compressed(self._escalated.setdefault(fitted.fingerprint, harder(fitted)))
+            if escalated.note["compressed_tokens"] >= account.note["compressed_tokens"]:
+                return None
+            tell(escalated)
+            return tried, escalated.note
 
         texts_only = bool(offer) and not kwargs.get("tools") and _streams_strings(self.inner, kwargs)
-        return Turn(sent, arguments, sums, answer, self.max_rounds, tried_harder, texts_only)
+        return Turn(sent, arguments, account.note, answer, self.max_rounds, tried_harder, tell, texts_only)
 
     def _marks(self, kwargs: Mapping[str, Any]) -> tuple[bool, dict[str, Any] | None]:
         """May this call carry markers, and the arguments that offer the retrieve tool where we answer it."""

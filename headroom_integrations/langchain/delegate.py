@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
+from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatResult
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ensure_config
 from pydantic import field_validator, model_validator
 
 from headroom_core.errors import InvalidInput
+from headroom_integrations.langchain.traces import belonging_to, known_run
 
 THREAD: Final = "headroom_thread"
 """Call argument that carries the thread of the config to where the request is made."""
@@ -86,7 +89,13 @@ class DelegatingChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[AIMessageChunk]:
         """An answer in chunks."""
-        yield from super().stream(input, config, stop=stop, **self._threaded(config, kwargs))
+        begun, manager, run_id = known_run(CallbackManager, config, self.callbacks)
+        chunks = super().stream(input, begun, stop=stop, **self._threaded(config, kwargs))
+        with belonging_to(manager, run_id):
+            first = next(chunks, None)
+        if first is not None:
+            yield first
+            yield from chunks
 
     async def astream(
         self,
@@ -97,8 +106,26 @@ class DelegatingChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[AIMessageChunk]:
         """An answer in chunks."""
-        async for chunk in super().astream(input, config, stop=stop, **self._threaded(config, kwargs)):
-            yield chunk
+        begun, manager, run_id = known_run(AsyncCallbackManager, config, self.callbacks)
+        chunks = super().astream(input, begun, stop=stop, **self._threaded(config, kwargs))
+        with belonging_to(manager, run_id):
+            first = await anext(chunks, None)
+        if first is not None:
+            yield first
+            async for chunk in chunks:
+                yield chunk
+
+    def _generate_with_cache(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        with belonging_to(run_manager, getattr(run_manager, "run_id", None)):
+            return super()._generate_with_cache(messages, stop, run_manager, **kwargs)
+
+    async def _agenerate_with_cache(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        with belonging_to(run_manager, getattr(run_manager, "run_id", None)):
+            return await super()._agenerate_with_cache(messages, stop, run_manager, **kwargs)
 
     def _chat_model_stream_v3(
         self,

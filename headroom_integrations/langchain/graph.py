@@ -17,6 +17,7 @@ from headroom_core.pipeline import Compressor
 from headroom_integrations._bridge import can_mark
 from headroom_integrations.langchain.policy import Rules, ToolPolicy
 from headroom_integrations.langchain.retrieve import HeadroomRetrieveTool, Namespace, settled_namespace
+from headroom_integrations.langchain.traces import show_in
 
 if TYPE_CHECKING:
     from langgraph.prebuilt import ToolNode
@@ -112,6 +113,8 @@ def _compressing(
 
     def compress(messages: Sequence[BaseMessage], config: RunnableConfig) -> list[BaseMessage]:
         space = settled_namespace(rules.compressor, namespace, config)
-        return rules.apply(messages, namespace=space, marks=marks)[0]
+        sent, account = rules.apply(messages, namespace=space, marks=marks)
+        show_in(config, account)
+        return sent
 
     return compress

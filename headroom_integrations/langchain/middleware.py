@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from langchain.agents.middleware.types import (
@@ -40,6 +40,7 @@ from headroom_integrations.langchain.retrieve import (
     settled_namespace,
     thread_of,
 )
+from headroom_integrations.langchain.traces import Account, show_in
 
 ToolResult = ToolMessage | Command[Any]
 Response = ModelResponse[Any] | AIMessage | ExtendedModelResponse[Any]
@@ -63,6 +64,7 @@ class _Arrival:
     tool: str
     namespace: str
     rules: Rules
+    config: RunnableConfig
 
 
 class HeadroomMiddleware(AgentMiddleware[HeadroomState, Any, Any]):
@@ -126,6 +128,7 @@ class HeadroomMiddleware(AgentMiddleware[HeadroomState, Any, Any]):
             tool=request.tool_call["name"],
             namespace=self._space(request.runtime),
             rules=self._rules.fitted(*_answered_by(messages)),
+            config=_config_of(request.runtime),
         )
         return self._compressed_result(result, arrival)
 
@@ -152,65 +155,70 @@ class HeadroomMiddleware(AgentMiddleware[HeadroomState, Any, Any]):
 
     def _compressed_message(self, message: ToolMessage, arrival: _Arrival) -> ToolMessage:
         named = message if message.name else message.model_copy(update={"name": arrival.tool})
-        sent, sums = arrival.rules.apply(
+        sent, account = arrival.rules.apply(
             [*arrival.asked, named], namespace=arrival.namespace, marks=self._marks, last_only=True
         )
+        show_in(arrival.config, account, more=True)
         made = sent[-1]
         if made is named or not isinstance(made, ToolMessage):
             return message
-        return annotated(message.model_copy(update={"content": made.content}), sums)
+        return annotated(message.model_copy(update={"content": made.content}), account.note)
 
     # ------------------------------------------------------------------ model requests
     def wrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Response]) -> Any:
         """The request with a compressed conversation; the state keeps what it has."""
-        sent, sums = self._leaving(request, self._rules)
+        sent, account = self._leaving(request, self._rules)
+        show_in(_config_of(request.runtime), account)
         try:
             response = handler(sent)
         except ContextOverflowError:
-            escalated = self._escalated(request, sums)
+            escalated = self._escalated(request, account)
             if escalated is None:
                 raise
-            sent, sums = escalated
+            sent, account = escalated
             response = handler(sent)
         if _inside_a_run():
-            dispatch_custom_event(EVENT, sums)
-        return _with_sums(response, sums)
+            dispatch_custom_event(EVENT, account.note)
+        return _with_sums(response, account.note)
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[Response]]
     ) -> Any:
         """As ``wrap_model_call``."""
-        sent, sums = await asyncio.to_thread(self._leaving, request, self._rules)
+        sent, account = await asyncio.to_thread(self._leaving, request, self._rules)
+        show_in(_config_of(request.runtime), account)
         try:
             response = await handler(sent)
         except ContextOverflowError:
-            escalated = await asyncio.to_thread(self._escalated, request, sums)
+            escalated = await asyncio.to_thread(self._escalated, request, account)
             if escalated is None:
                 raise
-            sent, sums = escalated
+            sent, account = escalated
             response = await handler(sent)
         if _inside_a_run():
-            await adispatch_custom_event(EVENT, sums)
-        return _with_sums(response, sums)
+            await adispatch_custom_event(EVENT, account.note)
+        return _with_sums(response, account.note)
 
-    def _leaving(self, request: ModelRequest[Any], rules: Rules) -> tuple[ModelRequest[Any], Note]:
+    def _leaving(self, request: ModelRequest[Any], rules: Rules) -> tuple[ModelRequest[Any], Account]:
         tools = self._with_tool(request.tools)
         callable_now = _free(request.tool_choice)
         namespace = self._space(request.runtime)
         rules = rules.fitted(*_asked_of(request.model))
-        messages, sums = rules.apply(request.messages, namespace=namespace, marks=self._marks and callable_now)
-        sums = add_notes({"requests": 1}, sums, _persisted(request.messages))
+        messages, account = rules.apply(request.messages, namespace=namespace, marks=self._marks and callable_now)
+        account = replace(account, note=add_notes({"requests": 1}, account.note, _persisted(request.messages)))
         changes: dict[str, Any] = {} if tools is request.tools else {"tools": tools}
         if any(new is not old for new, old in zip(messages, request.messages, strict=True)):
             changes["messages"] = messages
-        return (request.override(**changes) if changes else request), sums
+        return (request.override(**changes) if changes else request), account
 
-    def _escalated(self, request: ModelRequest[Any], sums: Note) -> tuple[ModelRequest[Any], Note] | None:
+    def _escalated(self, request: ModelRequest[Any], account: Account) -> tuple[ModelRequest[Any], Account] | None:
         """The request compressed harder; None where that makes it no smaller."""
         sent, tried = self._leaving(request, self._rules.harder)
-        if tried["compressed_tokens"] >= sums["compressed_tokens"]:
+        if tried.note["compressed_tokens"] >= account.note["compressed_tokens"]:
             return None
-        return sent, tried | {"escalations": 1}
+        tried = replace(tried, note=tried.note | {"escalations": 1})
+        show_in(_config_of(request.runtime), tried)
+        return sent, tried
 
     def _with_tool(self, tools: list[Any]) -> list[Any]:
         """The tools with ours among them once: a tool selector may have dropped it, the caller may have added it."""

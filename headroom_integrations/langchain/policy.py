@@ -8,10 +8,12 @@ from typing import Any, TypeVar
 
 from langchain_core.messages import BaseMessage
 
+from headroom_core.outcome import Outcome
 from headroom_core.pipeline import Compressor
 from headroom_core.types import Image, Kind, Message, Strength, Text, Transform
-from headroom_integrations._bridge import Fitted, Note, add_notes, harder, note
+from headroom_integrations._bridge import Fitted, harder
 from headroom_integrations.langchain.messages import from_core, to_core
+from headroom_integrations.langchain.traces import Account
 
 M = TypeVar("M", bound=BaseMessage)
 
@@ -49,29 +51,29 @@ class Rules:
 
     def apply(
         self, messages: Sequence[M], *, namespace: str, marks: bool, last_only: bool = False
-    ) -> tuple[list[M], Note]:
-        """The messages as they may be sent, and what that saved. The caller's messages stay as they are.
+    ) -> tuple[list[M], Account]:
+        """The messages as they may be sent, and what that saved and why. The caller's messages stay as they are.
 
         ``last_only``: the earlier messages are there for their questions alone.
         """
         read = to_core(messages)
         if last_only:
             read = [*map(_shielded, read[:-1]), *read[-1:]]
-        out, sums = self._run(self._general, messages, read, namespace, marks)
+        out, account = self._run(self._general, messages, read, namespace, marks)
         for name, compressor in self._special.items():
             only = [_only(message, name) for message in read]
             if any(mine is not None for mine in only):
                 view = [_shielded(message) if mine is None else mine for message, mine in zip(read, only, strict=True)]
                 out, more = self._run(compressor, out, view, namespace, marks)
-                sums = add_notes(sums, more)
-        return out, sums
+                account = account + more
+        return out, account
 
     def _run(
         self, compressor: Compressor, messages: Sequence[M], read: list[Message], namespace: str, marks: bool
-    ) -> tuple[list[M], Note]:
+    ) -> tuple[list[M], Account]:
         strength: Strength | None = None if marks or compressor.options.strength == "lossy" else "lossless"
         outcome = compressor(read, namespace=namespace, strength=strength, retrievable=marks)
-        return from_core(messages, read, outcome), _within(compressor, outcome)
+        return from_core(messages, read, outcome), Account.of(_within(outcome))
 
     def fitted(self, provider: str | None, model: str | None) -> Rules:
         """The same rules for this provider's pictures."""
@@ -88,10 +90,10 @@ class Rules:
         return self._harder
 
 
-def _within(compressor: Compressor, outcome: Any) -> Note:
-    """The sums without what another rule answers for."""
+def _within(outcome: Outcome) -> Outcome:
+    """The outcome without what another rule answers for."""
     ours = tuple(skip for skip in outcome.skipped if skip.by != "policy" and skip.reason != _ELSEWHERE)
-    return note(replace(outcome, skipped=ours))
+    return replace(outcome, skipped=ours)
 
 
 _ELSEWHERE = "another rule compresses it"

@@ -33,7 +33,10 @@ A = TypeVar("A", bound=AIMessage)
 
 @dataclass
 class Turn:
-    """The requests that stand behind one call. ``answer`` resolves the arguments of a retrieval into text."""
+    """The requests that stand behind one call.
+
+    ``answer`` resolves the arguments of a retrieval into text; ``tell`` hears of sums that came later.
+    """
 
     messages: list[BaseMessage]
     arguments: dict[str, Any]
@@ -41,6 +44,7 @@ class Turn:
     answer: Callable[[Mapping[str, Any]], Content] | None
     rounds_left: int
     harder: Callable[[], tuple[list[BaseMessage], Note] | None]
+    tell: Callable[[Note], None]
     texts_only: bool = False
     usage: UsageMetadata | None = None
     outputs: list[dict[str, Any] | None] = field(default_factory=list)
@@ -55,6 +59,7 @@ class Turn:
         kept = self.messages[len(self.messages) - self.added :] if self.added else []
         self.messages, escalated = [*tried[0], *kept], tried[1]
         self.note = escalated | {"escalations": 1}
+        self.tell({"escalations": 1})
         return True
 
     def take(self, result: ChatResult) -> ChatResult | None:
@@ -88,6 +93,7 @@ class Turn:
             return _reply(call, _LIMIT)
         content = self.answer(call["args"] if isinstance(call["args"], dict) else {})
         self.note = add_notes(self.note, retrieval_note(content))
+        self.tell({key: self.note[key] for key in ("retrievals", "retrieved_tokens")})
         return _reply(call, content)
 
     def _finished(self, result: ChatResult, message: AIMessage | None = None) -> ChatResult:

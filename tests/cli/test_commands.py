@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from headroom_core import settings
 from headroom_core.cli.commands import commands
 
 SAMPLES = str(Path(__file__).resolve().parents[1] / "evaluate" / "samples" / "openai.json")
@@ -223,6 +224,16 @@ def test_the_diff_on_a_terminal_has_colours(
 def test_stats_on_a_terminal(file: str) -> None:
     """Names and values, one a line."""
     assert "originals    0" in run("stats")
+
+
+def test_a_stores_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Urls of stores are shown without their login, by every command."""
+    monkeypatch.setenv("HEADROOM_STORE", "redis://app:hunter2@store.example:6379/0?timeout=1")
+    assert settings.store_place() == "redis://store.example:6379/0?timeout=1"
+    monkeypatch.setenv("HEADROOM_STORE", "memory://")
+    assert settings.store_place() == "memory://"
+    monkeypatch.delenv("HEADROOM_STORE")
+    assert json.loads(run("stats", "--json"))["store"] == str(settings.home())
 
 
 def test_the_diff_of_json_on_one_line_is_by_lines(tmp_path: Path) -> None:
