@@ -9,14 +9,18 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
+from weakref import WeakKeyDictionary
 
 from .errors import MissingExtra
 from .outcome import Outcome
 
 Listener: TypeAlias = Callable[[Outcome], None]
+
+_lock: Final = Lock()
+_counters: Final[WeakKeyDictionary[Any, dict[str, Any]]] = WeakKeyDictionary()
 
 
 class Totals:
@@ -77,14 +81,9 @@ def to_prometheus(registry: Any = None) -> Listener:
 
     ``headroom_tokens_total{direction, kind, tool}`` with direction "in" or "saved", ``headroom_skips_total{by}``.
     """
-    try:
-        from prometheus_client import REGISTRY
-        from prometheus_client import Counter as Counts
-    except ModuleNotFoundError:
-        raise MissingExtra("prometheus-client", "observe") from None
-    home = registry or REGISTRY
-    tokens = Counts("headroom_tokens", "Tokens of compressible parts", ["direction", "kind", "tool"], registry=home)
-    skips = Counts("headroom_skips", "Parts that went out unchanged", ["by"], registry=home)
+    labels = ("direction", "kind", "tool")
+    tokens = prometheus_counter("headroom_tokens", "Tokens of compressible parts", labels, registry)
+    skips = prometheus_counter("headroom_skips", "Parts that went out unchanged", ("by",), registry)
 
     def listen(outcome: Outcome) -> None:
         for change in outcome.changes:
@@ -100,12 +99,7 @@ def to_prometheus(registry: Any = None) -> Listener:
 
 def to_opentelemetry(meter: Any = None) -> Listener:
     """A listener that counts into OpenTelemetry counters of the same names (the global meter unless one is given)."""
-    if meter is None:
-        try:
-            from opentelemetry.metrics import get_meter
-        except ModuleNotFoundError:
-            raise MissingExtra("opentelemetry-api", "observe") from None
-        meter = get_meter("headroom_core")
+    meter = meter or global_meter("headroom_core")
     tokens = meter.create_counter("headroom.tokens", unit="{token}", description="Tokens of compressible parts")
     skips = meter.create_counter("headroom.skips", unit="{part}", description="Parts that went out unchanged")
 
@@ -120,3 +114,27 @@ def to_opentelemetry(meter: Any = None) -> Listener:
             skips.add(1, {"by": skip.by})
 
     return listen
+
+
+def prometheus_counter(name: str, told: str, labels: Sequence[str], registry: Any = None) -> Any:
+    """The counter of this name in a registry: made once, however many listeners count into it."""
+    try:
+        from prometheus_client import REGISTRY
+        from prometheus_client import Counter as Counts
+    except ModuleNotFoundError:
+        raise MissingExtra("prometheus-client", "observe") from None
+    home = registry or REGISTRY
+    with _lock:
+        known = _counters.setdefault(home, {})
+        if name not in known:
+            known[name] = Counts(name, told, labels, registry=home)
+        return known[name]
+
+
+def global_meter(name: str) -> Any:
+    """OpenTelemetry's meter of this name, from whichever provider the program has set."""
+    try:
+        from opentelemetry.metrics import get_meter
+    except ModuleNotFoundError:
+        raise MissingExtra("opentelemetry-api", "observe") from None
+    return get_meter(name)

@@ -14,7 +14,7 @@ from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 from headroom_core.ccr.retrieve import TOOL_NAME
-from headroom_core.errors import MissingExtra
+from headroom_core.events import global_meter, prometheus_counter
 from headroom_integrations._bridge import EVENT, Note, add_notes, retrieval_note
 from headroom_integrations.langchain.messages import note_of
 
@@ -206,12 +206,8 @@ def log_hook(logger: logging.Logger, level: int = logging.INFO) -> Hook:
 
 def prometheus_hook(registry: Any = None) -> Hook:
     """A hook that counts into ``headroom_request_tokens_total{direction}``: "in", "saved" and "retrieved"."""
-    try:
-        from prometheus_client import REGISTRY, Counter
-    except ModuleNotFoundError:
-        raise MissingExtra("prometheus-client", "observe") from None
     description = "Tokens of the compressible parts of requests"
-    tokens = Counter("headroom_request_tokens", description, ["direction"], registry=registry or REGISTRY)
+    tokens = prometheus_counter("headroom_request_tokens", description, ("direction",), registry)
 
     def hook(note: Note) -> None:
         for direction, key in _DIRECTIONS:
@@ -222,12 +218,7 @@ def prometheus_hook(registry: Any = None) -> Hook:
 
 def opentelemetry_hook(meter: Any = None) -> Hook:
     """A hook that counts into the OpenTelemetry counter ``headroom.request.tokens`` (the global meter if none is given)."""
-    if meter is None:
-        try:
-            from opentelemetry.metrics import get_meter
-        except ModuleNotFoundError:
-            raise MissingExtra("opentelemetry-api", "observe") from None
-        meter = get_meter("headroom_integrations")
+    meter = meter or global_meter("headroom_integrations")
     tokens = meter.create_counter("headroom.request.tokens", unit="{token}")
 
     def hook(note: Note) -> None:

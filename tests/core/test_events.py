@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 
 from headroom_core import Compressor, compress, open_originals
 from headroom_core.events import Totals, to_log, to_opentelemetry, to_prometheus
@@ -60,6 +60,22 @@ def test_prometheus_counts() -> None:
     labels = {"direction": "saved", "kind": "log", "tool": "query"}
     assert registry.get_sample_value("headroom_tokens_total", labels) == 2 * saved
     assert registry.get_sample_value("headroom_skips_total", {"by": "size"}) == 2
+
+
+def test_listeners_share_the_counters_of_a_registry() -> None:
+    """A second compressor counts into the same counters, as a web server's exposition shows them."""
+    registry = CollectorRegistry()
+    saved = _run(to_prometheus(registry), to_prometheus(registry))
+    shown = generate_latest(registry).decode()
+    assert f'headroom_tokens_total{{direction="saved",kind="log",tool="query"}} {4 * saved:.1f}' in shown
+    assert 'headroom_skips_total{by="size"} 4.0' in shown
+    to_prometheus()
+    to_prometheus()  # the default registry as well
+
+
+def test_the_global_meter_is_asked_where_none_is_given() -> None:
+    """Without a provider OpenTelemetry counts nowhere, and nothing breaks."""
+    assert _run(to_opentelemetry()) > 0
 
 
 def test_opentelemetry_counts() -> None:

@@ -83,8 +83,10 @@ def test_it_changes_nothing() -> None:
 def test_hooks(caplog: pytest.LogCaptureFixture) -> None:
     """Log lines, Prometheus and OpenTelemetry hear of every note."""
     registry, reader = CollectorRegistry(), InMemoryMetricReader()
+    prometheus_hook(registry)  # another handler of the same registry
     provider = MeterProvider(metric_readers=[reader])
     hooks = [log_hook(logging.getLogger("t")), prometheus_hook(registry), opentelemetry_hook(provider.get_meter("t"))]
+    hooks.append(opentelemetry_hook())  # the global meter, which nobody reads here
     handler = HeadroomCallbackHandler(hooks)
     model = HeadroomChatModel(inner=ScriptedChatModel(script=[AIMessage("done")]), compressor=make_compressor())
     with caplog.at_level(logging.INFO, "t"):
