@@ -95,8 +95,6 @@ def _totals(rows: Sequence[Row]) -> set[int]:
 
 def _head(rows: Sequence[Row], share: float = 0.22, least: int = 6) -> set[int]:
     """The rows at the top of the page."""
-    if not rows:
-        return set()
     top = min(row.box[1] for row in rows)
     limit = top + share * (max(row.box[3] for row in rows) - top)
     return {at for at, row in enumerate(rows) if at < least or row.box[1] <= limit}

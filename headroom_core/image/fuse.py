@@ -30,6 +30,7 @@ LOSS: Mapping[Technique, Mapping[Technique, float]] = {
 NO_TEXT = 0.3
 DENSE = 0.04
 SMALL = 0.6
+DOCUMENT = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,15 @@ def expected_loss(technique: Technique, probabilities: Mapping[Technique, float]
     return sum(LOSS[technique][needed] * share for needed, share in probabilities.items())
 
 
+def as_seen(probabilities: Mapping[Technique, float], signals: ImageSignals | None) -> Mapping[Technique, float]:
+    """What the question needs of this picture: the less text is seen, the less likely is it that text is asked for."""
+    if signals is None or signals.has_text >= NO_TEXT:
+        return probabilities
+    shares = {**probabilities, T: probabilities[T] * signals.has_text / NO_TEXT}
+    total = sum(shares.values())
+    return {technique: share / total for technique, share in shares.items()} if total else probabilities
+
+
 def allowed(options: Sequence[Option], signals: ImageSignals | None) -> tuple[list[Option], list[str]]:
     """The options that the picture allows, and the overrides that took the others away."""
     kept, notes = [], []
@@ -73,9 +83,9 @@ def _refusal(technique: Technique, signals: ImageSignals | None) -> str | None:
         return None
     if technique is T and signals.has_text < NO_TEXT:
         return f"no text seen (has_text {signals.has_text:.2f}), so no OCR"
-    dense = signals.has_text >= 0.5 and signals.text_density >= DENSE and signals.has_small_details >= SMALL
-    if technique is F and dense:
-        return f"dense small text (density {signals.text_density:.2f}), so no downscale"
+    small = signals.has_small_details >= SMALL or signals.is_document >= DOCUMENT
+    if technique is F and small and signals.has_text >= 0.5 and signals.text_density >= DENSE:
+        return f"dense text (density {signals.text_density:.2f}), so no downscale"
     return None
 
 

@@ -31,6 +31,7 @@ _BY_PLACE = 0.2
 _READING = re.compile(
     r"\b(?:says?|read|text|written|line|words?|heading|header|footer|caption|title|number|transcribe)\b", re.I
 )
+_POINTS = re.compile(r"^computer(?![a-z])|computer[_-]?use|mouse|click|coordinate", re.I)
 _THUMB = 256
 _MOST_CROP = 0.85
 
@@ -109,6 +110,8 @@ class Planner:
         profile = profile_for(provider, model)
         if not isinstance(block.source, Bytes):
             return _left("the picture is not at hand (a url that may not be fetched, or a file id)", 0)
+        if block.tool and _POINTS.search(block.tool):
+            return _left(f"{block.tool} points at places of this picture", tokens_of(block, provider, model))
         picture = decode(block.source.data, block.mime)
         if isinstance(picture, Unusable):
             return _left(picture.reason, tokens_of(block, provider, model))

@@ -13,29 +13,11 @@ from headroom_core.errors import MissingExtra, ModelError
 from headroom_core.models.registry import BUNDLED
 
 from .decision import Technique
+from .hints import hinted
 
 MAX_TOKENS = 64
 ORDER = (Technique.TRANSCODE, Technique.CROP, Technique.FULL_LOW, Technique.PRESERVE)
 NAME = "technique_router"
-_WEIGHT = 12.0
-_LONGEST = 300
-_SIDE = r"(?:top|bottom|upper|lower|left|right|leftmost|rightmost|outer|inner)"
-_HINTS = (
-    (
-        Technique.CROP,
-        re.compile(
-            rf"\b(?:in|for|on|of) the (?:{_SIDE} ){{1,2}}(?:sub)?(?:plot|panel|chart|graph|figure|corner)\b", re.I
-        ),
-    ),
-    (
-        Technique.PRESERVE,
-        re.compile(
-            r"^(?!.*\b(?:says?|read|written|label)\b).*\b(?:this|these|a|the) (?:can|bottle|box|jar|package|packet|bag|carton|tube)s?\b"
-            r"(?: of\b|\W*$)|\b(?:number|licen[cs]e) ?plate\b|\bhow many \w+ (?:have|are) (?:a |an )?\w+ (?:icon|next to)",
-            re.I,
-        ),
-    ),
-)
 _QUESTION = re.compile(r"[^.!?\n]*\?")
 
 
@@ -75,22 +57,9 @@ class QueryClassifier:
 
 def calibrated(query: str, said: Mapping[Technique, float], temperature: float) -> Mapping[Technique, float]:
     """The net's shares at this temperature (above 1: less sure), then the hints that the words give."""
-    return _hinted(query, _summing_to_one({technique: share ** (1 / temperature) for technique, share in said.items()}))
-
-
-def _hinted(query: str, shares: dict[Technique, float]) -> dict[Technique, float]:
-    """Words that leave little doubt weigh as much as several like them in training: they are rare there."""
-    if len(query) <= _LONGEST:
-        for technique, pattern in _HINTS:
-            if pattern.search(query):
-                shares[technique] = min(1.0, shares[technique] * _WEIGHT + 0.02)
-                break
-    return _summing_to_one(shares)
-
-
-def _summing_to_one(shares: dict[Technique, float]) -> dict[Technique, float]:
-    total = sum(shares.values())
-    return {technique: share / total for technique, share in shares.items()}
+    cooled = {technique: share ** (1 / temperature) for technique, share in said.items()}
+    total = sum(cooled.values())
+    return hinted(query, {technique: share / total for technique, share in cooled.items()})
 
 
 def session(file: Path, threads: int) -> Any:

@@ -19,7 +19,6 @@ from .signals import SignalNet
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
 
-_DOCUMENT = 0.9
 # Usual shares of the picture's tokens, for a decision before anything is read.
 _USUAL = {Technique.TRANSCODE: 20, Technique.CROP: 35, Technique.FULL_LOW: 15, Technique.PRESERVE: 100}
 
@@ -41,10 +40,10 @@ class Router:
         self._eye: Callable[[PilImage], ImageSignals] | None = None
 
     def ask(self, query: str | None, signals: ImageSignals | None = None) -> Mapping[Technique, float]:
-        """What the question needs. Without one, a document is wanted as text, anything else as it is."""
+        """What the question needs of this picture. Without one, a document is wanted as text, anything else as it is."""
         if query and query.strip():
-            return self._query(query)
-        if signals is not None and signals.is_document >= _DOCUMENT and signals.has_text >= _DOCUMENT:
+            return fuse.as_seen(self._query(query), signals)
+        if signals is not None and min(signals.is_document, signals.has_text) >= fuse.DOCUMENT:
             return {Technique.TRANSCODE: 0.9, Technique.CROP: 0.0, Technique.FULL_LOW: 0.0, Technique.PRESERVE: 0.1}
         return {Technique.TRANSCODE: 0.0, Technique.CROP: 0.0, Technique.FULL_LOW: 0.0, Technique.PRESERVE: 1.0}
 

@@ -15,7 +15,7 @@ from headroom_core.errors import InvalidInput, StoreError
 from headroom_core.image import ImageCompressor, Technique, compress_images
 from headroom_core.image.ocr import Line, Reader
 from headroom_core.tokens.profiles import image_tokens
-from tests.image.pictures import RECEIPT, FakeEngine, FakeRouter, openai_message, picture_bytes, reader
+from tests.image.pictures import PAGE, RECEIPT, SCENE, FakeEngine, FakeRouter, openai_message, picture_bytes, reader
 
 PNG = picture_bytes(700, 900)
 B64 = base64.b64encode(PNG).decode()
@@ -44,7 +44,8 @@ PROVIDER = {"anthropic": "anthropic", "gemini": "google", "gemini-camel": "googl
 def _compressor(technique: Technique = T, share: float = 0.97, **options: Any) -> ImageCompressor:
     options.setdefault("originals", None)
     options.setdefault("reader", reader())
-    return ImageCompressor(router=FakeRouter(technique, share), **options)
+    seen = SCENE if technique is F else PAGE  # a document is never shown small
+    return ImageCompressor(router=FakeRouter(technique, share, seen), **options)
 
 
 def _user(*blocks: dict[str, Any], text: str = "What is the total?") -> list[dict[str, Any]]:
@@ -172,6 +173,19 @@ def test_pictures_inside_tool_results() -> None:
     assert inner["tool_use_id"] == "tu_1"
     assert "18.40" in inner["content"][0]["text"]
     assert inner["content"][1] == {"type": "text", "text": "done"}
+
+
+@pytest.mark.parametrize(("tool", "stays"), [("computer", True), ("browser_mouse_click", True), ("screenshot", False)])
+def test_a_tool_that_points_keeps_its_picture(tool: str, stays: bool) -> None:
+    """The model clicks by the pixels of such a screen: neither text, nor a crop, nor a smaller picture can stand for it."""
+    call = {"role": "assistant", "content": [{"type": "tool_use", "id": "tu_1", "name": tool, "input": {}}]}
+    answer = {"type": "tool_result", "tool_use_id": "tu_1", "content": [FORMS["anthropic"]]}
+    messages = [{"role": "user", "content": "What is the total?"}, call, {"role": "user", "content": [answer]}]
+    made = _compressor()
+    out = made.compress(messages, provider="anthropic")
+    assert (out[2] is messages[2]) is stays
+    assert made.last_result is not None
+    assert (f"{tool} points at places" in made.last_result.reason) is stays
 
 
 def test_failed_tool_results_stay() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headroom_core.image.decision import ImageSignals, Technique
-from headroom_core.image.fuse import LOSS, Option, decide
+from headroom_core.image.fuse import LOSS, Option, as_seen, decide
 from tests.image.pictures import PAGE, SCENE
 
 T, C, F, P = Technique.TRANSCODE, Technique.CROP, Technique.FULL_LOW, Technique.PRESERVE
@@ -23,7 +23,7 @@ def _sure(technique: Technique, share: float = 0.97) -> dict[Technique, float]:
 @pytest.mark.parametrize("technique", list(Technique))
 def test_a_sure_question_gets_its_technique(technique: Technique) -> None:
     """With everything at hand and nothing against it, the question's own technique is chosen."""
-    signals = dataclasses.replace(PAGE, has_small_details=0.1)
+    signals = dataclasses.replace(PAGE, has_small_details=0.1, is_document=0.5)
     assert decide(ALL, _sure(technique, 0.99), signals).option.technique is technique
 
 
@@ -40,6 +40,27 @@ def test_dense_small_text_is_not_shrunk() -> None:
     verdict = decide([Option(F, 85), Option(P, 1000)], _sure(F, 0.99), dense)
     assert verdict.option.technique is P
     assert "no downscale" in verdict.reason
+
+
+def test_a_page_is_not_shrunk_for_a_description() -> None:
+    """ "Describe this" on a document with much text keeps what is written there readable; a photo is shrunk."""
+    page = ImageSignals(0.98, 0.95, 0.3, 0.4, 0.28)
+    assert decide([Option(F, 85), Option(P, 1000)], _sure(F, 0.99), page).option.technique is P
+    assert decide([Option(F, 85), Option(P, 1000)], _sure(F, 0.99), SCENE).option.technique is F
+
+
+def test_without_text_in_sight_text_is_hardly_asked_for() -> None:
+    """ "What is this?" may mean a text or a thing: on a picture without text it is the thing. A sure question stays safe."""
+    either = {T: 0.2, C: 0.0, F: 0.8, P: 0.0}
+    assert decide(ALL, either, SCENE).option.technique is P
+    seen = as_seen(either, SCENE)
+    assert sum(seen.values()) == pytest.approx(1)
+    assert decide(ALL, seen, SCENE).option.technique is F
+    assert decide(ALL, as_seen(_sure(T), SCENE), SCENE).option.technique is P
+    assert as_seen(either, PAGE) is either
+    assert as_seen(either, None) is either
+    blind = dataclasses.replace(SCENE, has_text=0.0)
+    assert as_seen({T: 1.0, C: 0.0, F: 0.0, P: 0.0}, blind)[T] == 1
 
 
 def test_low_confidence_preserves() -> None:
