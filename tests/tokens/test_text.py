@@ -59,7 +59,7 @@ def test_known_numbers() -> None:
 def test_both_paths_give_the_same_number(data: bytes) -> None:
     """The plain loop and numpy agree on any bytes."""
     if data:
-        assert own._plain(data) == own._block(data)
+        assert own._plain(data) == own._cost(data, [])
 
 
 @given(st.text(st.characters(), max_size=300))
@@ -68,6 +68,19 @@ def test_any_string_is_counted(text: str) -> None:
     count = estimate(text)
     assert (count == 0) == (not text)
     assert count <= max(1, len(text.encode("utf-8", "surrogatepass")))
+
+
+@given(st.lists(st.text(st.sampled_from("aB '\n\n\t)é漢(09"), min_size=1, max_size=30), min_size=1, max_size=12))
+def test_blocks_counted_in_one_go_cost_what_they_cost_alone(kinds: list[str]) -> None:
+    """However many blocks numpy sees at once, the number is the sum over the blocks."""
+    piece = "".join(kinds)
+    data = (piece * (50_000 // len(piece.encode()) + 1)).encode()
+    alone, start = 0, 0
+    while start < len(data):
+        end = own._cut(data, start)
+        alone += own._cost(data[start:end], [])
+        start = end
+    assert sum(own._cost(data[a:b], inner) for a, b, inner in own._stretches(data)) == alone
 
 
 def test_blocks_do_not_matter_much() -> None:
