@@ -16,7 +16,7 @@ from headroom_core.image.asked import asked_rows
 from headroom_core.image.codec import Unusable, decode
 from headroom_core.image.decision import Technique
 from headroom_core.image.layout import rows, text_of
-from headroom_core.image.ocr import ENGINES, Engine, RapidOcr, Reader, Tesseract
+from headroom_core.image.ocr import ENGINES, Engine, Line, RapidOcr, Reader, Tesseract
 from headroom_core.image.query import QueryClassifier
 from headroom_core.image.signals import SignalNet
 
@@ -213,29 +213,43 @@ def signal_auc(cache: Path | None, folder: Path | None = None) -> dict[str, tupl
     return {name: (auc(scores, gold), len(gold)) for name, (scores, gold) in found.items()}
 
 
-def milliseconds(limit: int = 12) -> dict[str, float]:
-    """Median milliseconds for each stage on a mix of pictures; OCR once, uncached."""
+_QUESTION = "What is the total amount on this receipt?"
+
+
+def milliseconds(limit: int = 12, runs: int = 20) -> dict[str, tuple[float, float]]:
+    """Median and 95th percentile of each stage over warm runs on a mix of pictures; OCR once each, nothing cached."""
     index = [row for row in data.rows("images", "index.jsonl") if row["split"] == "dev"]
     files = [data.path() / row["file"] for row in index[:: max(1, len(index) // limit)]][:limit]
-    net, classifier, engine = SignalNet(), QueryClassifier(), RapidOcr(threads=2)
-    spent: dict[str, list[float]] = {name: [] for name in ("decode", "signals", "route", "ocr", "layout and selection")}
-    for file in files:
-        picture = _timed(spent["decode"], lambda f: decode(f.read_bytes()), file)
-        if isinstance(picture, Unusable):
-            continue
-        _timed(spent["signals"], net, picture.image)
-        _timed(spent["route"], classifier, "What is the total amount on this receipt?")
-        lines = _timed(spent["ocr"], engine, picture.image)
-        _timed(spent["layout and selection"], lambda found: asked_rows(rows(found), "What is the total?"), lines)
-    return {name: sorted(times)[len(times) // 2] for name, times in spent.items() if times}
+    contents = [file.read_bytes() for file in files]
+    pictures = [made.image for made in map(decode, contents) if not isinstance(made, Unusable)]
+    net, classifier, engine = SignalNet(entries=0), QueryClassifier(), RapidOcr(threads=2)
+    spent = {
+        "decode": _timed(decode, contents, runs),
+        "signals": _timed(net, pictures, runs),
+        "question": _timed(classifier, [_QUESTION] * len(pictures), runs),
+        "signals and routing": _timed(lambda image: (net(image), classifier(_QUESTION)), pictures, runs),
+    }
+    engine(pictures[0])
+    read: list[Sequence[Line]] = []
+    spent["OCR"] = _timed(lambda image: read.append(engine(image)), pictures, 1, warm=False)
+    spent["layout and selection"] = _timed(lambda found: asked_rows(rows(found), _QUESTION), read, runs)
+    return {name: (_at(times, 0.5), _at(times, 0.95)) for name, times in spent.items()}
 
 
-def _timed(into: list[float], work: Callable[[Any], T], given: Any) -> T:
-    """What ``work`` makes of the given value; its milliseconds are added."""
-    start = time.perf_counter()
-    made = work(given)
-    into.append((time.perf_counter() - start) * 1000)
-    return made
+def _timed(work: Callable[[T], object], given: Sequence[T], runs: int, *, warm: bool = True) -> list[float]:
+    """Milliseconds of every call, in order; a warm measure is preceded by one round that does not count."""
+    spent = []
+    for run in range(-int(warm), runs):
+        for one in given:
+            start = time.perf_counter()
+            work(one)
+            if run >= 0:
+                spent.append((time.perf_counter() - start) * 1000)
+    return sorted(spent)
+
+
+def _at(ranked: Sequence[float], share: float) -> float:
+    return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
 
 
 def available_engines() -> list[str]:
