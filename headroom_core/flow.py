@@ -194,12 +194,13 @@ class Flow:
             return Skip(part, "marks", "it is compressed already")
         kind = self._options.kind or ("image" if isinstance(part.block, Image) else detect(part.text).kind)
         part = replace(part, kind=kind)
-        context = self._context(candidate.query)
+        reasons = ["nothing to gain"]
+        context = replace(self._context(candidate.query), note=reasons.append)
         by, rewrite = self._rewritten(part, context)
         if rewrite is not None and rewrite.left_out is None:
             rewrite = self._settled(part, rewrite, context)
         if rewrite is None:
-            return Skip(part, by, "nothing to gain")
+            return Skip(part, by, reasons[-1])
         if rewrite.left_out is not None and self._strength == "lossless":
             return Skip(part, by, "only lossless rewrites are allowed here")
         return self._accepted(part, rewrite, by)

@@ -143,9 +143,16 @@ def leave(text: str, *, kind: Kind | None = None, target_ratio: float | None = N
     return None
 
 
+def unheard(reason: str) -> None:
+    """Where nobody asks why a part was left."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a transform may know besides the part. ``target_ratio`` is the share of tokens to keep, in (0, 1]."""
+    """What a transform may know besides the part. ``target_ratio`` is the share of tokens to keep, in (0, 1].
+
+    ``note`` hears why a part is left, where there is more to say than that nothing was gained.
+    """
 
     count: TokenCounter
     query: str | None = None
@@ -156,6 +163,7 @@ class Context:
     provider: str | None = None
     model: str | None = None
     nested: Nested = leave
+    note: Callable[[str], None] = unheard
 
 
 class Transform(Protocol):

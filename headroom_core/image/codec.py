@@ -25,7 +25,8 @@ _MIME = {"PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg", "WEBP": 
 _MIME |= {"BMP": "image/bmp", "TIFF": "image/tiff"}
 _SAME_MIME = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
 _DAMAGED = (OSError, ValueError, SyntaxError, IndexError, EOFError, struct.error)
-_HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis"}
+_HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}
+_AVIF_BRANDS = {b"avif", b"avis"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,8 @@ def mime_of(data: bytes) -> str | None:
         return "image/webp"
     if data[:6] in (b"GIF87a", b"GIF89a"):
         return "image/gif"
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:
-        return "image/heic"
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS | _AVIF_BRANDS:
+        return "image/avif" if data[8:12] in _AVIF_BRANDS else "image/heic"
     if data[:2] == b"BM":
         return "image/bmp"
     if data[:4] in (b"II*\0", b"MM\0*"):
@@ -118,7 +119,7 @@ def _refuse_by_header(data: bytes, mime: str | None) -> Unusable | None:
     found = mime_of(data)
     if found is None:
         return Unusable("not an image format that we know")
-    if found in ("image/svg+xml", "image/heic"):
+    if found in ("image/svg+xml", "image/heic", "image/avif"):
         return Unusable(f"{found} is not decoded")
     said = _SAME_MIME.get((mime or "").lower(), (mime or "").lower())
     if said and said != "image/*" and said != found:

@@ -29,7 +29,10 @@ class Picture:
     def __call__(self, part: Part, context: Context, /) -> Rewrite | None:
         """What stands for the picture, or None."""
         block = part.block
-        if context.strength == "lossless" or not isinstance(block, Image):
+        if not isinstance(block, Image):
+            return None
+        if context.strength == "lossless":
+            context.note("a picture has no lossless form")
             return None
         planned = self._open().plan(
             block,
@@ -41,6 +44,7 @@ class Picture:
             levels=block.detail is not None or (context.provider or "openai").lower().startswith(_LEVELS),
         )
         if planned.blocks is None:
+            context.note(planned.decision.reason)
             return None
         index = {**planned.index, "why": planned.decision.reason}
         return Rewrite(planned.blocks, planned.left_out or "the picture itself", index)

@@ -64,6 +64,7 @@ BAD = {
     "exif rotated": (_rotated(), None, "EXIF"),
     "svg": (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "image/svg+xml", "svg"),
     "heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "image/heic", "heic"),
+    "avif": (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf", "image/avif", "image/avif is not decoded"),
     "one pixel": (picture_bytes(1, 1), None, "1×1"),
     "very wide": (_saved(Image.new("L", (30_000, 20)), "PNG"), None, "30000×20"),
     "no picture": (b"%PDF-1.7 something else entirely", None, "not an image"),

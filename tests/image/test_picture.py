@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 
+from headroom_core import Compressor
 from headroom_core.image.decision import Technique
 from headroom_core.image.plan import Planner, tokens_of
 from headroom_core.transforms.picture import Picture
@@ -58,6 +61,26 @@ def test_what_is_left_alone(block: Image) -> None:
         assert _picture()(_part(), _context(strength="lossless")) is None
     else:
         assert _picture()(_part(block), _context()) is None
+
+
+def test_why_a_picture_is_left_is_told() -> None:
+    """Damage, and a question that needs the picture as it is, reach the outcome as its reasons; so does the strength."""
+    cut = Image(Bytes(picture_bytes(700, 900)[:-200]), "image/png", role="tool")
+    message = {"role": "tool", "tool_call_id": "t", "content": [_openai(cut), _openai(BLOCK)]}
+    compressor = Compressor(originals=None, strength="lossy", provider="openai")
+    reasons = [
+        skip.reason for skip in compressor([{"role": "user", "content": "Which tab is selected?"}, message]).skipped
+    ]
+    assert "truncated" in reasons[0]
+    assert "the answer needs the picture as it is" in reasons[1]
+    kept = Compressor(originals=None, strength="lossless", provider="openai")([message]).skipped
+    assert [skip.reason for skip in kept] == ["a picture has no lossless form"] * 2
+
+
+def _openai(block: Image) -> dict[str, object]:
+    assert isinstance(block.source, Bytes)
+    url = "data:image/png;base64," + b64encode(block.source.data).decode()
+    return {"type": "image_url", "image_url": {"url": url, "detail": "high"}}
 
 
 def test_text_parts_are_not_pictures() -> None:
