@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Hashable
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -26,10 +27,10 @@ class BoundedCache(Generic[T]):
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._held = 0
-        self._entries: OrderedDict[bytes, tuple[T, int]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: bytes) -> T | None:
+    def get(self, key: Hashable) -> T | None:
         """The value under ``key``, made the most recent; None where there is none."""
         with self._lock:
             entry = self._entries.get(key)
@@ -38,7 +39,7 @@ class BoundedCache(Generic[T]):
             self._entries.move_to_end(key)
             return entry[0]
 
-    def put(self, key: bytes, value: T, size: int) -> None:
+    def put(self, key: Hashable, value: T, size: int) -> None:
         """Hold ``value`` of about ``size`` bytes, letting go of the oldest beyond the bound."""
         with self._lock:
             old = self._entries.pop(key, None)

@@ -9,13 +9,12 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
-from .cache import digest
 from .ccr.marks import caption, is_own, mark, read_mark
 from .dialects import write_message
 from .errors import StoreError
 from .kinds import detect
 from .outcome import Outcome, decision
-from .parts import Candidate, beside, candidates
+from .parts import Candidate, Key, Trail, beside, candidates
 from .repeats import Repeats
 from .types import (
     Block,
@@ -26,7 +25,6 @@ from .types import (
     Kind,
     Message,
     Nested,
-    Opaque,
     Part,
     Rewrite,
     Skip,
@@ -54,7 +52,7 @@ class Flow:
         self._options = options
         self._namespace = options.namespace or ""
         self._strength = self._settle_strength(options)
-        self._key = digest(repr(options), self._strength)
+        self._key = f"{options!r} {self._strength}"
 
     def _settle_strength(self, options: Options) -> Strength:
         """A marker needs a store and a tool that resolves it; without them only lossless is left."""
@@ -73,12 +71,12 @@ class Flow:
         skipped: list[Skip] = []
         after: dict[int, list[Sequence[Block]]] = {}
         seen: set[tuple[int, int]] = set()
-        repeats, trail = Repeats(), b""
+        repeats, trail = Repeats(), Trail()
         for candidate in candidates(messages, self._options.roles, query):
             seen.add(candidate.at)
-            key = self._key_of(candidate)
-            verdict = self._shorter(self._verdict(candidate, key), candidate, repeats, digest(trail, key))
-            trail = digest(trail, key)
+            key = (self._key, *candidate.key)
+            trail.add(key)
+            verdict = self._shorter(self._verdict(candidate, key), candidate, repeats, trail)
             _logged(verdict)
             if isinstance(verdict, Skip):
                 skipped.append(verdict)
@@ -96,14 +94,7 @@ class Flow:
         audited = self._options.mode == "audit"
         return Outcome(out, tuple(changes), tuple(skipped), lambda: sum(map(self._tokens, rest)), audited)
 
-    def _key_of(self, candidate: Candidate) -> bytes:
-        """Under which a decision about this block is remembered: everything that it depends on."""
-        block = candidate.block
-        content = block.text if isinstance(block, Text) else getattr(block.source, "data", b"") or repr(block.source)
-        about = (candidate.query, block.protected, block.tool, getattr(block, "detail", None), *candidate.beside)
-        return digest(self._key, content, *about, candidate.marked if candidate.beside else None)
-
-    def _verdict(self, candidate: Candidate, key: bytes) -> Change | Skip:
+    def _verdict(self, candidate: Candidate, key: Key) -> Change | Skip:
         """The decision for one block, from memory where it was made before."""
         known = self._recalled(key)
         if known is None:
@@ -111,15 +102,11 @@ class Flow:
             self._remember(key, known)
         return replace(known, part=replace(known.part, at=candidate.at, block=candidate.block))
 
-    def _remember(self, key: bytes, verdict: Change | Skip) -> None:
-        blocks: list[Block] = [verdict.part.block, *(verdict.rewrite.blocks if isinstance(verdict, Change) else ())]
-        self._c.cache.put(
-            key,
-            (verdict, time.monotonic()),
-            sum(len(_payload(b) or b"") for b in blocks if not isinstance(b, Opaque)) + 500,
-        )
+    def _remember(self, key: Key, verdict: Change | Skip) -> None:
+        blocks = [verdict.part.block, *(verdict.rewrite.blocks if isinstance(verdict, Change) else ())]
+        self._c.cache.put(key, (verdict, time.monotonic()), sum(map(_size, blocks)) + 500)
 
-    def _recalled(self, key: bytes) -> Change | Skip | None:
+    def _recalled(self, key: Key) -> Change | Skip | None:
         """A decision made before. Once a minute its original's life is renewed, so that no marker outlives it."""
         known, since = self._c.cache.get(key) or (None, 0.0)
         if isinstance(known, Change) and known.ref and time.monotonic() - since > _RENEW_S:
@@ -129,8 +116,8 @@ class Flow:
             self._remember(key, known)
         return known
 
-    def _shorter(self, verdict: Change | Skip, candidate: Candidate, repeats: Repeats, key: bytes) -> Change | Skip:
-        """The verdict, or a reference to an earlier output where that is shorter. ``key`` covers all that came before.
+    def _shorter(self, verdict: Change | Skip, candidate: Candidate, repeats: Repeats, trail: Trail) -> Change | Skip:
+        """The verdict, or a reference to an earlier output where that is shorter. ``trail`` covers all that came before.
 
         A lossless form stands for its text here, as it will when the conversation comes in again.
         """
@@ -146,22 +133,28 @@ class Flow:
         tokens = verdict.tokens if isinstance(verdict, Change) and encoded else part.tokens
         if tokens < self._options.min_tokens:
             return verdict
-        known = self._recalled(key)
-        if known is None:
-            rewrite = repeats.rewrite(text, candidate.query)
-            short = rewrite is not None and self._c.count(rewrite.text) + _MARKER_TOKENS <= tokens
-            known = (
-                self._repeated(part, rewrite) if rewrite and short else Skip(part, "repeats", "nothing like it came")
-            )
-            self._remember(key, known)
+        known = self._repeated(part, text, tokens, candidate.query, repeats, trail) if repeats else None
         whole = encoded or isinstance(verdict, Skip)
         repeats.add(text, block.tool, candidate.query, whole=whole)
-        better = isinstance(known, Change) and (isinstance(verdict, Skip) or encoded or known.tokens < verdict.tokens)
-        return replace(known, part=part) if better else verdict
+        if isinstance(known, Change) and (isinstance(verdict, Skip) or encoded or known.tokens < verdict.tokens):
+            return replace(known, part=part)
+        return verdict
 
-    def _repeated(self, part: Part, rewrite: Rewrite) -> Change | Skip:
-        done = self._c.guard("repeats", lambda: self._accepted(part, rewrite, "repeats"))
-        return Skip(part, "guard", done) if isinstance(done, str) else done
+    def _repeated(
+        self, part: Part, text: str, tokens: int, query: str | None, repeats: Repeats, trail: Trail
+    ) -> Change | Skip:
+        """The part as a reference to an earlier output, from memory where it was made before."""
+        key = (self._key, trail.digest())
+        known = self._recalled(key)
+        if known is None:
+            rewrite = repeats.rewrite(text, query)
+            if rewrite is None or self._c.count(rewrite.text) + _MARKER_TOKENS > tokens:
+                known = Skip(part, "repeats", "nothing like it came")
+            else:
+                done = self._c.guard("repeats", lambda: self._accepted(part, rewrite, "repeats"))
+                known = Skip(part, "guard", done) if isinstance(done, str) else done
+            self._remember(key, known)
+        return known
 
     def _decide(self, candidate: Candidate) -> Change | Skip:
         block, options = candidate.block, self._options
@@ -259,7 +252,8 @@ class Flow:
     def _accepted(self, part: Part, rewrite: Rewrite, by: str) -> Change | Skip:
         """Store, mark and count; the original goes out where the result is no cheaper or the store fails."""
         keeps = rewrite.left_out is not None and self._options.mode != "audit"
-        originals, data = self._originals if keeps else None, _payload(part.block)
+        originals = self._originals if keeps else None
+        data = _payload(part.block) if originals else None
         ref = originals.ref(data, namespace=self._namespace) if originals and data is not None else None
         closed = replace(rewrite, blocks=self._closed(rewrite, ref))
         tokens = self._count(closed.blocks)
@@ -320,6 +314,11 @@ def _logged(verdict: Change | Skip) -> None:
         told = decision(verdict)
         line = "%(kind)s of tool %(tool)s at %(at)s: %(tokens_before)d to %(tokens_after)d tokens by %(by)s: %(reason)s"
         _log.debug(line, told, extra={"headroom": told})
+
+
+def _size(block: Block) -> int:
+    """About the bytes that a block holds."""
+    return len(block.text) if isinstance(block, Text) else len(getattr(getattr(block, "source", None), "data", b""))
 
 
 def _payload(block: Text | Image) -> bytes | None:

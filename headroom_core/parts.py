@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from .cache import digest
 from .types import Block, Bytes, Image, Message, Text
 
 _QUERY_CHARS = 2_000
 _MOST_BESIDE = 3
+
+Key: TypeAlias = tuple[str | bytes | None, ...]
+"""Under which a decision about a block is remembered: everything that it depends on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,34 @@ class Candidate:
     query: str | None
     marked: str
     beside: tuple[str, ...]
+
+    @property
+    def key(self) -> Key:
+        """The content itself, not a digest of it: a string knows its hash, and finding it again compares one pointer."""
+        block = self.block
+        content = block.text if isinstance(block, Text) else getattr(block.source, "data", b"") or repr(block.source)
+        detail = getattr(block, "detail", None)
+        marked = self.marked if self.beside else None
+        return (content, self.query, block.protected, block.tool, detail, *self.beside, marked)
+
+
+class Trail:
+    """What a decision about repeats depends on: all blocks so far. Their digest is worked out when it is asked for."""
+
+    def __init__(self) -> None:
+        self._digest = b""
+        self._waiting: list[Key] = []
+
+    def add(self, key: Key) -> None:
+        """One more block, by the key of its decision."""
+        self._waiting.append(key)
+
+    def digest(self) -> bytes:
+        """16 bytes for all blocks so far, in their order."""
+        for key in self._waiting:
+            self._digest = digest(self._digest, *key)
+        self._waiting.clear()
+        return self._digest
 
 
 def candidates(messages: Sequence[Message], roles: Sequence[str], query: str | None) -> Iterator[Candidate]:

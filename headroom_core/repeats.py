@@ -47,6 +47,9 @@ class Repeats:
         self._by_text: dict[str, int] = {}
         self._by_line: dict[str, list[int]] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._shown or self._waiting)
+
     def add(self, text: str, tool: str | None, query: str | None, *, whole: bool) -> None:
         """Note an output that the model has seen. It is looked at when the next one asks."""
         self._waiting.append(Shown(text, tool, query, whole))
