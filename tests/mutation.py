@@ -27,36 +27,85 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 _T = "headroom_core/transforms"
+_C = "tests/transforms/test_canonical.py::test_results_are_the_same_word_for_word"
 _WITH_ARGUMENTS = ("VariableInserter", "VariableReplacer")
 
 AREAS: tuple[tuple[tuple[str, ...], tuple[str, ...], float], ...] = (
     (
         (f"{_T}/json_.py", f"{_T}/_json/*.py"),
-        ("tests/transforms/test_json*.py", "tests/transforms/test_odd_inputs.py"),
+        (f"{_C}[json]", "tests/transforms/test_json*.py", "tests/transforms/test_odd_inputs.py"),
         1,
     ),
-    ((f"{_T}/logs.py", f"{_T}/_logs/*.py"), ("tests/transforms/test_logs*.py",), 1),
+    (
+        (f"{_T}/logs.py", f"{_T}/_logs/*.py"),
+        (
+            f"{_C}[logs]",
+            "tests/transforms/test_logs*.py",
+        ),
+        1,
+    ),
     (
         (f"{_T}/search.py", f"{_T}/_search/*.py"),
-        ("tests/transforms/test_search*.py", "tests/transforms/test_tree.py"),
+        (f"{_C}[search]", "tests/transforms/test_search*.py", "tests/transforms/test_tree.py"),
         1,
     ),
     (
         (f"{_T}/diff.py", f"{_T}/_unified.py"),
-        ("tests/transforms/test_diff*.py", "tests/transforms/test_mixed.py", "tests/transforms/test_odd_inputs.py"),
+        (
+            f"{_C}[diff]",
+            "tests/transforms/test_diff*.py",
+            "tests/transforms/test_mixed.py",
+            "tests/transforms/test_odd_inputs.py",
+        ),
         1,
     ),
-    ((f"{_T}/code.py", f"{_T}/_code/*.py"), ("tests/transforms/test_code*.py",), 1),
-    ((f"{_T}/table.py", f"{_T}/_table/*.py"), ("tests/transforms/test_table*.py",), 1),
-    ((f"{_T}/html.py", f"{_T}/_html/*.py"), ("tests/transforms/test_html*.py",), 1),
-    ((f"{_T}/config.py", f"{_T}/_settings_lines.py"), ("tests/transforms/test_config*.py",), 1),
+    (
+        (f"{_T}/code.py", f"{_T}/_code/*.py"),
+        (
+            f"{_C}[code]",
+            "tests/transforms/test_code*.py",
+        ),
+        1,
+    ),
+    (
+        (f"{_T}/table.py", f"{_T}/_table/*.py"),
+        (
+            f"{_C}[table]",
+            "tests/transforms/test_table*.py",
+        ),
+        1,
+    ),
+    (
+        (f"{_T}/html.py", f"{_T}/_html/*.py"),
+        (
+            f"{_C}[html]",
+            "tests/transforms/test_html*.py",
+        ),
+        1,
+    ),
+    (
+        (f"{_T}/config.py", f"{_T}/_settings_lines.py"),
+        (
+            f"{_C}[config]",
+            "tests/transforms/test_config*.py",
+        ),
+        1,
+    ),
     (
         (f"{_T}/tree.py", f"{_T}/_tree/*.py"),
-        ("tests/transforms/test_tree*.py", "tests/transforms/test_odd_inputs.py"),
+        (f"{_C}[tree]", "tests/transforms/test_tree*.py", "tests/transforms/test_odd_inputs.py"),
         1,
     ),
-    ((f"{_T}/trace.py",), ("tests/transforms/test_trace*.py", "tests/transforms/test_odd_inputs.py"), 1),
-    ((f"{_T}/mixed.py",), ("tests/transforms/test_mixed*.py", "tests/transforms/test_odd_inputs.py"), 1),
+    (
+        (f"{_T}/trace.py",),
+        (f"{_C}[trace]", "tests/transforms/test_trace*.py", "tests/transforms/test_odd_inputs.py"),
+        1,
+    ),
+    (
+        (f"{_T}/mixed.py",),
+        (f"{_C}[mixed]", "tests/transforms/test_mixed*.py", "tests/transforms/test_odd_inputs.py"),
+        1,
+    ),
     (("headroom_core/ccr/selections.py",), ("tests/ccr/test_selections.py", "tests/ccr/test_retrieve.py"), 3),
     (("headroom_core/ccr/marks.py",), ("tests/ccr/test_marks.py",), 20),
     (("headroom_core/kompress/select.py",), ("tests/kompress/test_select*.py", "tests/kompress/test_fuse.py"), 8),
@@ -135,7 +184,8 @@ def sample(size: int, seed: int, only: str) -> list[Mutant]:
     chance = random.Random(seed)
     drawn: list[tuple[float, str, tuple[str, ...], str, int]] = []
     for patterns, tests, weight in AREAS:
-        chosen = tuple(sorted(str(p.relative_to(ROOT)) for pattern in tests for p in ROOT.glob(pattern)))
+        files = (str(p.relative_to(ROOT)) for pattern in tests if "::" not in pattern for p in ROOT.glob(pattern))
+        chosen = (*(each for each in tests if "::" in each), *sorted(files))
         for file in sorted(str(p.relative_to(ROOT)) for pattern in patterns for p in ROOT.glob(pattern)):
             drawn += [(chance.random() ** (1 / weight), file, chosen, *place) for place in places(file)]
     found: dict[tuple[str, str], Mutant] = {}
