@@ -170,7 +170,8 @@ def peer(chosen: argparse.Namespace) -> None:
     if python is None:
         print("no peer: set HEADROOM_PEER_PYTHON to the Python of its virtual environment")
         return
-    asked = list(answers.receipts(None if chosen.full else 5))
+    _aligned(python, 10 if chosen.full else 40)
+    asked = list(answers.receipts(None if chosen.full else 15))
     ours = list(answers.run(asked, ("openai", "anthropic"), cache=chosen.cache, router=_router(chosen)))
     found = [
         ("ours", one.provider, one.reached, one.result.original_tokens, one.result.compressed_tokens) for one in ours
@@ -181,6 +182,25 @@ def peer(chosen: argparse.Namespace) -> None:
         some = [row for row in found if row[:2] == key]
         saved = 1 - sum(row[4] for row in some) / sum(row[3] for row in some)
         print(f"| {key[0]} | {key[1]} | {len(some)} | {sum(row[2] for row in some) / len(some):.1%} | {saved:.1%} |")
+
+
+def _aligned(python: Path, every: int) -> None:
+    """What is stated of untouched pictures, and what alignment does to them."""
+    from . import images_align as align
+
+    files = align.sample(every)
+    print(
+        "| who | provider | pictures | stated tokens off by | tokens saved | bytes saved | changed | made lossy | enlarged"
+        " | worst pixel error |\n|---|---|--:|--:|--:|--:|--:|--:|--:|--:|"
+    )
+    for who, rows in (("ours", list(align.ours(files))), ("peer", list(align.theirs(files, python)))):
+        for provider in align.PROVIDERS:
+            made = align.sums([row for name, row in rows if name == provider])
+            print(
+                f"| {who} | {provider} | {made.count} | {made.off:.1%} | {made.tokens_saved:.1%} | {made.bytes_saved:.1%}"
+                f" | {made.changed} | {made.made_lossy} | {made.enlarged} | {made.worst_pixel_error:.2f} |"
+            )
+    print()
 
 
 def _told(sent: Iterable[answers.Sent]) -> list[answers.Sent]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,54 +41,65 @@ for line in sys.stdin:
         made = compressor.compress(request["messages"], provider=request["provider"])
     except Exception as error:
         made = request["messages"]
-    out.write(json.dumps(made) + "\\n")
+    stated = compressor.last_result.original_tokens if compressor.last_result else None
+    out.write(json.dumps({"messages": made, "stated": stated}) + "\\n")
     out.flush()
 """
 
 
-def run(
-    questions: Sequence[answers.Asked], providers: Sequence[str], *, python: Path, reader: Reader
-) -> Iterator[tuple[str, str, bool, int, int]]:
-    """(variant, provider, reached, tokens before, tokens after) of every question."""
+Messages = list[dict[str, Any]]
+
+
+@contextmanager
+def opened(python: Path) -> Iterator[Callable[[Messages, str, str | None], tuple[Messages, int | None]]]:
+    """A running peer: (messages, provider, technique that it is told) → its messages and the tokens that it stated."""
     with subprocess.Popen(
         [str(python), "-c", _SCRIPT],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-    ) as peer:
+    ) as process:
+
+        def ask(messages: Messages, provider: str, told: str | None) -> tuple[Messages, int | None]:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(json.dumps({"messages": messages, "provider": provider, "technique": told}) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+            if not line:
+                raise RuntimeError("the peer stopped; run its script by hand to see why")
+            made = json.loads(line)
+            return made["messages"], made["stated"]
+
+        yield ask
+        process.terminate()
+
+
+def run(
+    questions: Sequence[answers.Asked], providers: Sequence[str], *, python: Path, reader: Reader
+) -> Iterator[tuple[str, str, bool, int, int]]:
+    """(variant, provider, reached, tokens before, tokens after) of every question."""
+    with opened(python) as ask:
         for asked in questions:
             for provider in providers:
                 for variant, told in VARIANTS.items():
-                    out = _ask(peer, answers.message(asked, provider), provider, told)
+                    out, _ = ask(answers.message(asked, provider), provider, told)
                     yield (variant, provider, *_measured(asked, out, provider, reader))
-        peer.terminate()
 
 
-def _ask(peer: subprocess.Popen[str], messages: list[Any], provider: str, told: str | None) -> list[Any]:
-    assert peer.stdin is not None
-    assert peer.stdout is not None
-    peer.stdin.write(json.dumps({"messages": messages, "provider": provider, "technique": told}) + "\n")
-    peer.stdin.flush()
-    line = peer.stdout.readline()
-    if not line:
-        raise RuntimeError("the peer stopped; run its script by hand to see why")
-    made: list[Any] = json.loads(line)
-    return made
-
-
-def _measured(asked: answers.Asked, out: list[Any], provider: str, reader: Reader) -> tuple[bool, int, int]:
+def _measured(asked: answers.Asked, out: Messages, provider: str, reader: Reader) -> tuple[bool, int, int]:
     """Did the answer reach the model, and the tokens before and after, by our formulas."""
     count = counter()
-    before = _pictures(answers.message(asked, provider))
+    before = pictures(answers.message(asked, provider))
     blocks = [block for block in read_messages(out)[0].blocks if not _is_question(block, asked)]
     text = "\n".join(block.text for block in blocks if isinstance(block, Text))
-    pictures = [block for block in blocks if isinstance(block, Image)]
+    sent = [block for block in blocks if isinstance(block, Image)]
     reached = answers.holds(text, asked.answer, asked.field) if text else False
     reached = reached or any(
-        answers.holds(answers.reads(block, provider, reader), asked.answer, asked.field) for block in pictures
+        answers.holds(answers.reads(block, provider, reader), asked.answer, asked.field) for block in sent
     )
-    after = sum(tokens_of(block, provider) for block in pictures) + (count(text) if text else 0)
+    after = sum(tokens_of(block, provider) for block in sent) + (count(text) if text else 0)
     return reached, sum(tokens_of(block, provider) for block in before), after
 
 
@@ -95,5 +107,6 @@ def _is_question(block: object, asked: answers.Asked) -> bool:
     return isinstance(block, Text) and block.text == asked.question
 
 
-def _pictures(messages: list[Any]) -> list[Image]:
+def pictures(messages: Messages) -> list[Image]:
+    """The pictures of these messages."""
     return [block for message in read_messages(messages) for block in message.blocks if isinstance(block, Image)]
