@@ -160,3 +160,14 @@ def test_a_marker_line_that_is_too_long_is_none() -> None:
     text = marked("body", "x" * 4000)
     assert read_mark(text) is not None
     assert read_mark(text.replace("x" * 4000, "x" * 4001)) is None
+
+
+def test_a_line_too_long_for_a_marker_is_cut_and_still_read_back() -> None:
+    """4,000 characters stand whole; of one more the last two make room for the sign of the cut."""
+    whole, longer = "x" * 4000, "y" * 4001
+    assert one_line(whole) == whole
+    assert one_line(longer) == "y" * 3999 + "…"
+    found = read_mark(marked("body", longer))
+    assert found is not None
+    assert found.left_out == one_line(longer)
+    assert found.body == "body"

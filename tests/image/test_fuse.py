@@ -91,3 +91,42 @@ def test_losses_are_shares_and_preserving_loses_nothing() -> None:
             assert 0 <= LOSS[done][needed] <= 1
         assert LOSS[P][done] == 0
         assert done is P or LOSS[done][done] == min(LOSS[one][done] for one in Technique if one is not P)
+
+
+def test_canonical_costs() -> None:
+    """Tokens over the picture's, plus eight pictures for a lost answer; the loss is the table's times what is spared."""
+    asked = {T: 0.9, C: 0.1, F: 0.0, P: 0.0}
+    loss = 0.9 * 0.01 + 0.1 * 0.25
+    one = decide([Option(T, 150), Option(P, 1000)], asked, PAGE)
+    assert one.confidence == round(1 - loss, 4)
+    assert decide([Option(T, 150, 0.5), Option(P, 1000)], asked, PAGE).confidence == round(1 - 0.5 * loss, 4)
+    # T costs 0.150 + 8 · 0.034 = 0.422; a crop that spares half its loss (0.046) costs its share + 0.368
+    crop = 0.9 * 0.10 + 0.1 * 0.02
+    for tokens, chosen in ((50, C), (57, T)):
+        verdict = decide([Option(T, 150), Option(C, tokens, 0.5), Option(P, 1000)], asked, PAGE)
+        assert verdict.option.technique is chosen
+    assert crop == pytest.approx(0.092)
+    assert decide([Option(T, 1000 - 272), Option(P, 1000)], asked, PAGE).option.technique is P
+    assert decide([Option(T, 1000 - 274), Option(P, 1000)], asked, PAGE).option.technique is T
+
+
+def test_too_much_loss_is_never_cheap_enough() -> None:
+    """Beyond 15 % the picture stays, whatever it costs, and the least risky way is named."""
+    asked = {T: 0.75, C: 0.25, F: 0.0, P: 0.0}
+    assert decide([Option(C, 1), Option(P, 100_000)], asked, PAGE).option.technique is C
+    verdict = decide([Option(C, 1, 2.0), Option(F, 1), Option(P, 100_000)], asked, PAGE)
+    assert verdict.option.technique is P
+    assert f"{C.value} would lose the answer in 16%" in verdict.reason
+
+
+@pytest.mark.parametrize(("has_text", "density", "small", "page", "stays"), [
+    (0.5, 0.04, 0.6, 0.0, True), (0.49, 0.04, 0.6, 0.0, False), (0.5, 0.039, 0.6, 0.0, False),
+    (0.5, 0.04, 0.59, 0.0, False), (0.5, 0.04, 0.0, 0.9, True), (0.5, 0.04, 0.0, 0.89, False),
+])  # fmt: skip
+def test_where_density_begins(has_text: float, density: float, small: float, page: float, stays: bool) -> None:
+    """Half sure of text, four per cent of it, and small print or a page: then a picture is not shrunk."""
+    signals = dataclasses.replace(
+        PAGE, has_text=has_text, text_density=density, has_small_details=small, is_document=page
+    )
+    verdict = decide([Option(F, 85), Option(P, 1000)], _sure(F, 0.99), signals)
+    assert (verdict.option.technique is P) == stays

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from headroom_core.kompress.chunks import sentences
-from headroom_core.kompress.fuse import Weights, bridges, fused, is_transcript, links, name_of
+from headroom_core.kompress.fuse import SHORTEST, USUAL, Weights, bridges, fused, is_transcript, links, name_of
 from headroom_core.kompress.select import Words, fill, order_asked, order_free, render, spans_of
 from headroom_core.kompress.signals import Pieces, Signals, Vector
 
@@ -272,3 +272,27 @@ def test_of_two_equal_sentences_the_shorter_comes_first() -> None:
     score = fused(seen, seen.late, replace(NOTHING, brief=0.5))
     assert score[0] < score[1] < score[2]
     assert score[2] == score[3]
+
+
+def test_brief_sentences_rise_and_long_ones_sink() -> None:
+    """By the logarithm of their pieces over the usual number; below the shortest nothing changes any more."""
+    seen = _signals(TWO, [0.0] * 4, [25.0, 50.0, SHORTEST, SHORTEST / 2])
+    score = fused(seen, seen.late, replace(NOTHING, brief=2.0))
+    expected = [-2.0 * np.log(pieces / USUAL) for pieces in (25.0, 50.0, SHORTEST, SHORTEST)]
+    assert score.tolist() == pytest.approx(expected)
+
+
+def test_only_the_transcript_among_documents_is_smoothed() -> None:
+    """The sentences of a talk lean on those around them; the documents before and behind it do not."""
+    talk = "\n".join(f"{'ADA' if i % 2 else 'BO'}: We spoke of boats number {i}." for i in range(8))
+    assert is_transcript(talk)
+    texts = [TWO[0], talk, TWO[1]]
+    count = [len(sentences(text)) for text in texts]
+    late = np.zeros(sum(count))
+    late[0], late[count[0] + 3], late[-1] = 3.0, 5.0, 3.0
+    seen = _signals(texts, late.tolist())
+    score = fused(seen, seen.late, replace(NOTHING, wide=1.0))
+    talked = slice(count[0], count[0] + count[1])
+    assert score[: count[0]].tolist() == late[: count[0]].tolist()
+    assert score[talked.stop :].tolist() == late[talked.stop :].tolist()
+    assert (score[talked] > late[talked]).all()

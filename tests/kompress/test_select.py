@@ -100,3 +100,47 @@ def test_words_of_any_length_take_linear_time():
     """A megabyte without a space, as encoded data is, goes through the rules at once and counts as an identifier."""
     text = "see " + "ab+/" * 250_000 + " there"
     assert guards.strengths(text, guards.words_of(text)).tolist() == [0.0, 3.0, 0.0]
+
+
+def _scored(text: str, scores: list[float]) -> Words:
+    starts = np.array([s for s, _ in guards.words_of(text)])
+    return Words.of(text, sentences(text), starts, np.array(scores))
+
+
+def test_canonical_numbers_of_the_order_inside_a_text():
+    """Three tenths of the score's logit, half a point off for function words, a point more for articles."""
+    value = _scored("the dog ran", [0.5, 0.9, 0.2]).importance()
+    assert value.round(5).tolist() == [-1.0, 1.15917, 0.08411]
+    value = _scored("dogs of winter", [0.5, 0.5, 0.5]).importance()
+    assert value.round(5).tolist() == [0.5, 0.475, 0.5]  # lifted to 0.95 of its lower neighbour
+
+
+def test_a_gap_of_two_words_is_lifted_from_both_sides():
+    """What stands between two words that stay comes up after two rounds; a gap of four does not fill."""
+    high, low = 0.99, 0.1
+    lift = 0.3 * (np.log(99) + np.log(9))
+    two = _scored("dogs ran cold winter", [high, low, low, high]).importance()
+    assert two.round(5).tolist() == [round(lift, 5), 0.0, 0.0, round(lift, 5)]
+    one = _scored("dogs ran winter", [high, low, high]).importance()
+    assert one.round(5).tolist() == [round(each, 5) for each in (lift, 0.95 * lift, lift)]
+
+
+def test_guards_stand_above_all_lifted_words():
+    """A number counts two points, a strong guard four; words between them rise to just under the guards."""
+    words = _scored("boats 1921 cold 1922 ran", [0.5] * 5)
+    value = words.importance()
+    strong = words.guard >= 3
+    assert words.guard[[1, 3]].min() > 0
+    assert value[[1, 3]].tolist() == pytest.approx([4.0 if strong[1] else 2.0, 4.0 if strong[3] else 2.0])
+    assert value[2] < value[1]
+    assert value[2] == pytest.approx(min(0.95 * value[1], value[1] - 1e-3))
+    assert value[0] == value[4] == 0.0
+
+
+def test_a_word_has_its_best_piece():
+    """Several word pieces of one word: the highest score counts, whatever their order; ends of sentences part words."""
+    text = "Unbelievable tides. Calm."
+    words = Words.of(text, sentences(text), np.array([0, 2, 6, 13, 20]), np.array([0.2, 0.9, 0.4, 0.3, 0.8]))
+    assert words.score.tolist() == [0.9, 0.3, 0.8]
+    assert words.sentence.tolist() == [0, 0, 1]
+    assert words.whole(np.array([False, True])).tolist() == [False, False, True]
