@@ -3,8 +3,8 @@
     python -m headroom_core.evals.visual_speed [--ratio 4] [--width 1024] [--layers 4] [--device cuda --dtype bfloat16]
 
 A LLaVA of random weights reads one image and 32 words: vision encoder, projector, compressor, prefill of the language model.
-The same model is timed plain and patched in turn, so that a busy machine slows both; the least of the repeats counts. The
-default language model is about a hundredth of a real one: a real one saves more for the same compressor.
+The same model is timed plain and with each module in turn, so that a busy machine slows all; the least of the repeats
+counts. The default language model is about a hundredth of a real one: a real one saves more for the same compressor.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,6 +32,8 @@ from headroom_core.visual_tokens.query import QuerySelect
 from headroom_core.visual_tokens.scales import MultiScale
 from headroom_core.visual_tokens.similarity import SimilarityMerge
 
+from .visual_rows import Rows
+
 MODULES: dict[str, Callable[[float], TokenCompressor]] = {
     "ToMe": ToMe,
     "AttentionPrune": AttentionPrune,
@@ -41,6 +45,7 @@ MODULES: dict[str, Callable[[float], TokenCompressor]] = {
     "SimilarityMerge": lambda ratio: SimilarityMerge(ratio=ratio),
     "AveragePool": AveragePool,
 }
+PAYING = ("ToMe", "AttentionPrune", "BalancedPrune")  # must cost less time than they save from 576 tokens on
 SIDES = (16, 24, 32, 48)
 _WORDS, _IMAGE = 32, 999
 
@@ -106,8 +111,8 @@ def inputs_of(side: int, device: str, dtype: torch.dtype) -> dict[str, Any]:
     return {"input_ids": ids, "pixel_values": pixels.to(device, dtype), "attention_mask": torch.ones_like(ids)}
 
 
-def measure(side: int, options: argparse.Namespace) -> list[Row]:
-    """All modules at one number of tokens."""
+def measure(side: int, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """All modules at one number of tokens, as fields of ``Row``."""
     dtype = getattr(torch, options.dtype)
     with torch.device(options.device):  # billions of random weights are drawn where they stay
         model = model_of(side, options.width, options.layers).to(dtype)
@@ -118,22 +123,26 @@ def measure(side: int, options: argparse.Namespace) -> list[Row]:
     features = torch.randn(1, tokens, options.width, generator=torch.Generator().manual_seed(1))
     features = features.to(options.device, dtype)
     score = features.float().norm(dim=2)
-    rows = []
-    for name in options.modules:
-        module = MODULES[name](options.ratio)
+
+    def plain() -> object:
+        return model(**inputs, logits_to_keep=1)
+
+    calls: list[Callable[[], object]] = []
+    for module in (MODULES[name](options.ratio) for name in options.modules):
+
+        def patched(module: TokenCompressor = module) -> object:
+            with patch(model, module):
+                return plain()
 
         def alone(module: TokenCompressor = module) -> object:
             return module(features, attention=score, query=features[:, :4], grid=(side, side))
 
-        def patched(module: TokenCompressor = module) -> object:
-            with patch(model, module):
-                return model(**inputs, logits_to_keep=1)
-
-        plain_s, patched_s, alone_s = _least(
-            [lambda: model(**inputs, logits_to_keep=1), patched, alone], options.repeats, options.device
-        )
-        rows.append(Row(tokens, kept, name, plain_s, patched_s, alone_s, flops[0] / flops[1]))
-    return rows
+        calls += [patched, alone]
+    plain_s, *rest = _least([plain, *calls], options.repeats, options.device)
+    return [
+        asdict(Row(tokens, kept, name, plain_s, patched_s, alone_s, flops[0] / flops[1]))
+        for name, patched_s, alone_s in zip(options.modules, rest[::2], rest[1::2], strict=True)
+    ]
 
 
 def _least(calls: list[Callable[[], object]], repeats: int, device: str) -> list[float]:
@@ -168,19 +177,21 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--cache", type=Path, help="where finished rows are kept: a second start goes on from them")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     print(HEAD)
-    rows = []
+    about = (options.ratio, options.width, options.layers, options.repeats, options.modules, options.threads)
+    kept, rows = Rows(options.cache, "visual_speed", *about, options.device, options.dtype), []
     for side in options.sides:
-        for row in measure(side, options):
-            print(row.line(), flush=True)
-            rows.append(row)
-    wanted = [row for row in rows if row.tokens >= 576 and row.module in {"ToMe", "AttentionPrune", "BalancedPrune"}]
+        for found in kept.get(str(side), partial(measure, side, options)):
+            rows.append(Row(**found))
+            print(rows[-1].line(), flush=True)
+    wanted = [row for row in rows if row.tokens >= 576 and row.module in PAYING]
     losing = [f"{row.module} at {row.tokens}" for row in wanted if row.patched_s >= row.plain_s]
-    print(
-        f"\nToMe and pruning from 576 tokens on: {'cost more than they save: ' + ', '.join(losing) if losing else 'all save time'}."
-    )
+    told = f"cost more than they save: {', '.join(losing)}" if losing else "all save time"
+    if wanted:
+        print(f"\nToMe and pruning from 576 tokens on: {told}.")
 
 
 if __name__ == "__main__":

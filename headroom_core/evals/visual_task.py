@@ -1,6 +1,6 @@
 """The visual-token task: what compressed tokens of a picture still tell, module by module.
 
-    python -m headroom_core.evals.visual_task [--scenes 1000] [--ratios 4,9,16] [--only tome,perceiver] [--weights FOLDER]
+    python -m headroom_core.evals.visual_task [--scenes 1000] [--ratios 4,9,16] [--only tome,perceiver] [--cache FOLDER]
 
 A small vision transformer encodes test scenes (held-out fonts, unseen pictures) into 576 tokens; a module compresses them;
 the frozen answer head reads, places and counts from what is left. Accuracy is the mean over the three kinds of question
@@ -13,8 +13,10 @@ import argparse
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,6 +40,7 @@ from headroom_core.visual_tokens.types import VisualCompressor
 
 from . import visual_task_scenes as scenes
 from .metrics import bootstrap
+from .visual_rows import Rows
 from .visual_task_model import Answerer, Head
 
 RATIOS = (4.0, 9.0, 16.0)
@@ -94,7 +97,7 @@ class Result:
     drop: float
     low: float
     high: float
-    kinds: tuple[float, float, float]
+    kinds: Sequence[float]
 
 
 def asked(scene: scenes.Scene, index: int) -> list[int]:
@@ -154,8 +157,8 @@ def by_kind(right: Right) -> tuple[float, float, float]:
     return read, place, count
 
 
-def measure(name: str, ratio: float, head: Head, data: Encoded, full: Right, weights: Path) -> Result:
-    """One module at one ratio; random pruning is the mean of three seeds."""
+def measure(name: str, ratio: float, head: Head, data: Encoded, full: Right, weights: Path) -> dict[str, Any]:
+    """One module at one ratio, as fields of ``Result``; random pruning is the mean of three seeds."""
     modules: list[VisualCompressor]
     if name == "random":
         modules = [RandomKeep(ratio, seed) for seed in range(3)]
@@ -166,19 +169,27 @@ def measure(name: str, ratio: float, head: Head, data: Encoded, full: Right, wei
     runs = [answer(head, data, module, per_question=name in FOR_A_QUESTION) for module in modules]
     right = np.mean([run[0] for run in runs], axis=0)
     drop, low, high = bootstrap([float(v) for v in 100 * (full - right).mean(axis=1)])
-    return Result(name, ratio, runs[0][1], float(100 * right.mean()), drop, low, high, by_kind(right))
+    return asdict(Result(name, ratio, runs[0][1], float(100 * right.mean()), drop, low, high, by_kind(right)))
 
 
 def results(
-    model: Answerer, data: Encoded, full: Right, names: Sequence[str], ratios: Sequence[float], weights: Path = FOLDER
+    head: Head,
+    data: Encoded,
+    full: Right,
+    names: Sequence[str],
+    ratios: Sequence[float],
+    *,
+    weights: Path = FOLDER,
+    rows: Rows,
 ) -> Iterator[Result]:
-    """Every module at every ratio that it can do and has weights for."""
+    """Every module at every ratio that it can do and has weights for; what is among ``rows`` is not measured again."""
     for name in names:
         if name not in TRAINING_FREE and not (weights / f"{name}.safetensors").exists():
             continue
         for ratio in ratios:
             if name != "ocr_conv" or ratio == 16:
-                yield measure(name, ratio, model.head, data, full, weights)
+                row = rows.get(f"{name} {ratio:g}", partial(measure, name, ratio, head, data, full, weights))
+                yield Result(**row)
 
 
 def table(found: Sequence[Result], ratios: Sequence[float]) -> Iterator[str]:
@@ -242,18 +253,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--ratios", default="4,9,16")
     parser.add_argument("--only", default=",".join([*TRAINING_FREE, *LEARNED]))
     parser.add_argument("--weights", type=Path, default=FOLDER)
+    parser.add_argument("--cache", type=Path, help="where finished rows are kept: a second start goes on from them")
     parser.add_argument(
         "--split", choices=("train", "test"), default="test", help="train: its fonts and pictures, new scenes"
     )
+    parser.add_argument("--threads", type=int, default=1)
     chosen = parser.parse_args(arguments)
+    torch.set_num_threads(chosen.threads)
     names, ratios = chosen.only.split(","), [float(part) for part in chosen.ratios.split(",")]
     if unknown := [name for name in names if name not in {*TRAINING_FREE, *LEARNED}]:
         raise InvalidInput(f"--only {','.join(unknown)}; there are {', '.join([*TRAINING_FREE, *LEARNED])}.")
     model = teacher(chosen.weights)
     data = encode(model, chosen.scenes, chosen.split)
     full, _ = answer(model.head, data, None, per_question=False)
-    found = []
-    for result in results(model, data, full, names, ratios, chosen.weights):
+    rows, found = Rows(chosen.cache, "visual_task", chosen.scenes, chosen.split, weights=chosen.weights), []
+    for result in results(model.head, data, full, names, ratios, weights=chosen.weights, rows=rows):
         print(f"{result.module} {result.ratio:g}x: {_cell(result)}", file=sys.stderr, flush=True)
         found.append(result)
     print("\n".join([*table(found, ratios), "", *verdicts(found, full)]))

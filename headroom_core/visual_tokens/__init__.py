@@ -26,7 +26,7 @@ from headroom_core.visual_tokens.prune import AttentionPrune
 from headroom_core.visual_tokens.quantize import Codebook, train_codebook
 from headroom_core.visual_tokens.query import QuerySelect
 from headroom_core.visual_tokens.recommend import Recommendation, recommend
-from headroom_core.visual_tokens.retrieval import PageIndex, maxsim, prune_page
+from headroom_core.visual_tokens.retrieval import PageIndex, maxsim, merge_page, prune_page
 from headroom_core.visual_tokens.scales import MultiScale
 from headroom_core.visual_tokens.similarity import SimilarityMerge
 from headroom_core.visual_tokens.slices import SliceWise, choose_slices
@@ -54,6 +54,7 @@ __all__ = [
     "choose_slices",
     "identity",
     "maxsim",
+    "merge_page",
     "patch",
     "proportional_attention",
     "prune_page",

@@ -1,7 +1,8 @@
 """Late interaction over pages of many vectors: MaxSim, on the vectors themselves or on their codes.
 
 score(query, page) = sum over the query's vectors of the largest inner product with a vector of the page (ColBERT, Khattab
-and Zaharia, SIGIR 2020; ColPali for page images).
+and Zaharia, SIGIR 2020; ColPali for page images). A page's vectors may be fewer before they are coded: the least attended
+dropped, or the most alike merged (token pooling, Clavie, Chaffin and Adams, https://arxiv.org/abs/2409.14683).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch.nn import functional
 
 from headroom_core.errors import InvalidInput
 from headroom_core.visual_tokens.base import top
+from headroom_core.visual_tokens.merge import ToMe
 from headroom_core.visual_tokens.quantize import Codebook, pack, unpack
 
 _CHUNK = 65536  # vectors scored at once
@@ -33,6 +35,14 @@ def prune_page(vectors: Tensor, importance: Tensor, keep: float) -> Tensor:
         raise InvalidInput(f"keep={keep!r} is no part of a page; give more than 0, up to 1.")
     kept = max(1, int(vectors.shape[0] * keep + 0.5))
     return vectors[top(importance.float().unsqueeze(0), kept)[0]]
+
+
+def merge_page(vectors: Tensor, ratio: float) -> Tensor:
+    """About n / ratio means (m, D) of length 1 of the most alike of a page's vectors (n, D), in their order."""
+    if vectors.shape[0] == 0:
+        return vectors
+    merged = ToMe(ratio)(vectors.unsqueeze(0), grid=(1, vectors.shape[0])).tokens[0]
+    return functional.normalize(merged.float(), dim=1).to(vectors.dtype)
 
 
 @dataclass(frozen=True)

@@ -169,9 +169,9 @@ def test_recommendations_build_what_they_name() -> None:
 
 def test_the_speed_table_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     """The command runs end to end and ends with a verdict."""
-    visual_speed.main(["--sides", "4", "--width", "32", "--layers", "1", "--repeats", "1", "--modules", "ToMe"])
+    visual_speed.main(["--sides", "24", "--width", "32", "--layers", "1", "--repeats", "1", "--modules", "ToMe"])
     said = capsys.readouterr().out
-    assert "| 16 | 4 | ToMe |" in said
+    assert "| 576 | 144 | ToMe |" in said
     assert "from 576 tokens on" in said
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from headroom_core.errors import InvalidInput
-from headroom_core.visual_tokens import PageIndex, maxsim, prune_page, train_codebook
+from headroom_core.visual_tokens import PageIndex, maxsim, merge_page, prune_page, train_codebook
 from headroom_core.visual_tokens.quantize import Codebook, pack, unpack
 
 
@@ -95,6 +95,18 @@ def test_pruning_keeps_what_attention_looks_at(vectors: Tensor, book: Codebook) 
     assert torch.equal(prune_page(page, importance, 0.6), page[[0, 2, 4, 6, 7, 8]])
     index = PageIndex.of([page], book, importance=[importance], keep=0.6)
     assert index.lengths.tolist() == [6]
+
+
+def test_merging_a_page_joins_what_is_alike() -> None:
+    """Pairs of near-copies become their means of length 1, in page order and in the page's dtype; ratio 1 changes nothing."""
+    generator = torch.Generator().manual_seed(1)
+    rows = functional.normalize(torch.randn(6, 32, generator=generator), dim=1)
+    page = torch.stack([rows, rows + 0.01], dim=1).flatten(0, 1).half()
+    found = merge_page(page, 2.0)
+    assert found.dtype == torch.float16
+    assert torch.allclose(found.float(), functional.normalize(rows + 0.005, dim=1), atol=2e-3)
+    assert torch.allclose(merge_page(page, 1.0), functional.normalize(page.float(), dim=1).half())
+    assert merge_page(page[:0], 2.0).shape == (0, 32)
 
 
 def test_wrong_values_are_named(vectors: Tensor, book: Codebook) -> None:
