@@ -54,7 +54,7 @@ class Outcome:
     def explain(self) -> str:
         """One line for the sum, one for each change and each skip, in plain words."""
         verb = "would become" if self.audited else "became"
-        lines = [f"{self.original_tokens:,} tokens {verb} {self.compressed_tokens:,} ({1 - self.ratio:.0%} saved)"]
+        lines = [f"{self.original_tokens:,} tokens {verb} {self.compressed_tokens:,} ({1 - self.ratio:.1%} saved)"]
         for change in self.changes:
             lost = f"left out: {change.rewrite.left_out}" if change.rewrite.left_out else "nothing left out"
             ref = f"; original: {change.ref}" if change.ref else ""

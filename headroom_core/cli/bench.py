@@ -9,9 +9,9 @@ import click
 @click.argument("suite", default="bench")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def bench(suite: str, arguments: tuple[str, ...]) -> None:
-    """Quality against tokens and speed, ours and others' in one run: one table, one picture.
+    """Quality against tokens and speed, ours and others'.
 
-    Options: --quick, --only NAMES, --json FILE, --picture FILE. With the name of a SUITE, its measures alone.
+    One run, one table, one picture. Options: --quick, --only NAMES, --json FILE, --picture FILE. With the name of a SUITE, its measures alone.
     """
     from importlib import import_module
 

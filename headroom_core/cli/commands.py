@@ -107,7 +107,7 @@ def _show_diff(before: str, after: str) -> None:
 @click.option("--namespace", help="Whose original it is; the default is this program's own namespace.")
 @json_option
 def retrieve(ref: str, namespace: str | None, as_json: bool, **selector: Any) -> None:
-    """Print the original under REF, or the piece of it that is asked for."""
+    """Print the original under REF, or a piece of it."""
     from headroom_core import retrieve as retrieve_original
 
     found = retrieve_original(ref, namespace=namespace, **selector)
@@ -142,7 +142,7 @@ def stats(as_json: bool) -> None:
 @commands.command()
 @json_option
 def doctor(as_json: bool) -> None:
-    """What is installed and works, and the pip line for what does not."""
+    """What works here, and the pip line for what does not."""
     from headroom_core.cli.doctor import checks, exit_code, table
 
     found = checks()
@@ -161,7 +161,10 @@ def vars_of(check: Any) -> dict[str, Any]:
 @commands.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the completion script for SHELL; source it in the shell's start file."""
+    """Print the completion script for SHELL.
+
+    Source it in the shell's start file.
+    """
     from click.shell_completion import get_completion_class
 
     kind = get_completion_class(shell)

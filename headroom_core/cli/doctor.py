@@ -89,11 +89,8 @@ def _optional(extra: str, name: str, modules: Sequence[str]) -> Check:
             import_module(module)
         except ImportError as error:
             return Check(name, "missing", f"{error}; pip install 'headroom-integrations[{extra}]'")
-    top = modules[0].split(".")[0].replace("_", "-")
-    try:
-        return Check(name, "ok", f"{top} {metadata.version(top)}")
-    except metadata.PackageNotFoundError:
-        return Check(name, "ok", top)
+    package = modules[0].replace("_", "-").replace(".", "-")
+    return Check(name, "ok", f"{package} {metadata.version(package)}")
 
 
 def _tesseract() -> Check:

@@ -48,7 +48,9 @@ def evaluate(
     path: Path, live: str | None, live_limit: int, judge: str | None, html: Path | None, cases: int, no_contents: bool,
     check: bool, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Measure compression on the traffic under PATH: nothing leaves this machine unless --live asks a model.
+    """Measure compression on your own traffic under PATH.
+
+    Nothing leaves this machine unless --live asks a model.
 
     PATH is a file or a folder of .json, .jsonl and .parquet: conversations of OpenAI, Anthropic, Gemini, Bedrock, LangChain or
     LlamaIndex, LangSmith runs, OpenTelemetry (OTLP JSON, GenAI conventions), or lines with a question and documents.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def models() -> None:
-    """The models that the library brings along, and those that it can use."""
+    """The models that the library brings along or can use."""
 
 
 @models.command("list")

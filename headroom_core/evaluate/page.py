@@ -174,7 +174,9 @@ def _case(piece: Piece, contents: bool, first: bool) -> str:
         if count:
             tags.append(f'<span class="tag {kind}">{count} {name}</span>')
     if not piece.missing and piece.uses:
-        tags.append(f'<span class="tag good">all {len(piece.uses)} used values visible</span>')
+        count = len(piece.uses)
+        said = f"all {count} used values visible" if count > 1 else "the used value is visible"
+        tags.append(f'<span class="tag good">{said}</span>')
     gone = ", ".join(f"{len(goes):,} {name}" for name, goes in piece.goes.items() if goes) or "no facts"
     head = (
         f'<summary><b>{shown(piece.tool)}</b> <span class="mono">{piece.tokens_before:,} → {piece.tokens_after:,}</span> {"".join(tags)}'
