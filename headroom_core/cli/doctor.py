@@ -90,7 +90,10 @@ def _optional(extra: str, name: str, modules: Sequence[str]) -> Check:
         except ImportError as error:
             return Check(name, "missing", f"{error}; pip install 'headroom-integrations[{extra}]'")
     package = modules[0].replace("_", "-").replace(".", "-")
-    return Check(name, "ok", f"{package} {metadata.version(package)}")
+    try:
+        return Check(name, "ok", f"{package} {metadata.version(package)}")
+    except metadata.PackageNotFoundError:  # installed without its metadata
+        return Check(name, "ok", package)
 
 
 def _tesseract() -> Check:

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,18 @@ def test_doctor_gives_the_pip_line_of_what_is_missing(monkeypatch: pytest.Monkey
     assert found["Redis store"].state == found["exact o200k counter"].state == "missing"
     assert "pip install 'headroom-integrations[redis]'" in found["Redis store"].told
     assert doctor.exit_code(list(found.values())) == 0
+
+
+def test_doctor_names_versions_where_they_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that was installed without its metadata works as well."""
+    told = {check.name: check.told for check in doctor.checks()}
+    assert told["LlamaIndex adapter"] == f"llama-index-core {metadata.version('llama-index-core')}"
+
+    def unknown(package: str) -> str:
+        raise metadata.PackageNotFoundError(package)
+
+    monkeypatch.setattr(metadata, "version", unknown)
+    assert {check.name: check.told for check in doctor.checks()}["LlamaIndex adapter"] == "llama-index-core"
 
 
 def test_a_stored_picture_comes_back_as_its_bytes(tmp_path: Path) -> None:
