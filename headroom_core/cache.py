@@ -8,6 +8,8 @@ from collections.abc import Hashable
 from threading import Lock
 from typing import Generic, TypeVar
 
+from . import forks
+
 T = TypeVar("T")
 
 
@@ -29,6 +31,7 @@ class BoundedCache(Generic[T]):
         self._held = 0
         self._entries: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
         self._lock = Lock()
+        forks.follow(self)
 
     def get(self, key: Hashable) -> T | None:
         """The value under ``key``, made the most recent; None where there is none."""
@@ -47,3 +50,11 @@ class BoundedCache(Generic[T]):
             self._entries[key] = (value, size)
             while self._held > self._max_bytes and self._entries:
                 self._held -= self._entries.popitem(last=False)[1][1]
+
+    def before_fork(self) -> None:
+        """Nobody changes the entries while the process is copied."""
+        self._lock.acquire()
+
+    def after_fork(self, *, child: bool) -> None:
+        """Go on, in the parent and in the child."""
+        self._lock.release()

@@ -25,9 +25,9 @@ class Job:
     source: Source
     out: str
     column: str
-    query: str | None
+    query: str | None = field(repr=False)
     query_field: str | None
-    store: str | None
+    store: str | None = field(repr=False)  # may hold a password
     namespace: str
     options: Mapping[str, Any]
     keys: Keys = field(repr=False)

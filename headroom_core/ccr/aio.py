@@ -14,6 +14,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import ParamSpec, TypeVar
 
+from headroom_core import forks
 from headroom_core.ccr.originals import Entry, Originals
 
 P = ParamSpec("P")
@@ -30,7 +31,9 @@ class AsyncOriginals:
 
     def __init__(self, originals: Originals, *, at_once: int = 16) -> None:
         self.originals = originals
-        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="headroom-originals")
+        self._at_once = at_once
+        self._threads = self._started()
+        forks.follow(self)
 
     def __repr__(self) -> str:
         return f"AsyncOriginals({self.originals!r})"
@@ -77,6 +80,17 @@ class AsyncOriginals:
         """Close the store, then the threads."""
         await self._away(self.originals.close)
         self._threads.shutdown(wait=False)
+
+    def before_fork(self) -> None:
+        """Nothing is held here."""
+
+    def after_fork(self, *, child: bool) -> None:
+        """A child gets threads of its own."""
+        if child:
+            self._threads = self._started()
+
+    def _started(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._at_once, thread_name_prefix="headroom-originals")
 
     async def _away(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(call, *args, **kwargs))

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
+from headroom_core import forks
 from headroom_core.ccr.blobs import Clock, check_key, check_ttl
 from headroom_core.errors import InvalidInput, StoreError
 
@@ -64,6 +65,7 @@ class BridgedBlobs:
         self._door = door
         self._clock = clock
         self._lock = threading.Lock()  # a renewal must not undo a put, and some stores show values half written
+        forks.follow(self)
 
     def __repr__(self) -> str:
         return f"BridgedBlobs({type(self._door).__name__.lstrip('_')})"
@@ -93,7 +95,7 @@ class BridgedBlobs:
     def keys(self, prefix: str = "", /) -> list[str]:
         """List the living keys that begin with the prefix, in order. Reads each value for its expiry."""
         names = sorted({key for key in self._door.names(prefix) if key.startswith(prefix)})
-        return [key for key in names if self.get(key) is not None]
+        return [key for key in names if self._there(key)]
 
     def touch(self, key: str, /, *, ttl_s: float | None = None) -> bool:
         """Renew the life of a key; False where it is not there."""
@@ -108,10 +110,25 @@ class BridgedBlobs:
 
     def purge(self) -> int:
         """Delete what has expired; returns how many values went. Run it now and then."""
-        gone = [key for key in set(self._door.names("")) if self.get(key) is None]
+        gone = [key for key in set(self._door.names("")) if not self._there(key)]
         with self._lock:
             self._door.remove([key for key in gone if self._read(key) is None])
         return len(gone)
+
+    def before_fork(self) -> None:
+        """The store behind may be slow: a fork does not wait for it."""
+
+    def after_fork(self, *, child: bool) -> None:
+        """A call that was under way is the parent's: a child begins with a lock of its own."""
+        if child:
+            self._lock = threading.Lock()
+
+    def _there(self, key: str) -> bool:
+        """Damaged values count: they can be listed and forgotten, only not read."""
+        try:
+            return self.get(key) is not None
+        except StoreError:
+            return True
 
     def _read(self, key: str) -> tuple[float, bytes] | None:
         raw = self._door.read(check_key(key))

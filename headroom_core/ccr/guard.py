@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TookTooLong
 from typing import TypeVar
 
+from headroom_core import forks
 from headroom_core.ccr.blobs import Clock, Item, delete_many, put_many
 from headroom_core.errors import InvalidInput, StoreError
 from headroom_core.types import Blobs
@@ -25,7 +25,8 @@ class GuardedBlobs:
     After ``failures`` failed calls in a row the breaker opens: calls fail at once for ``rest_s`` seconds, twice as long
     after each failed trial, at most ``longest_rest_s``. Then one call goes through as a trial, and the others still
     fail at once; when it succeeds, all go through again. At most ``at_once`` calls are under way, so that a store that
-    hangs holds neither threads nor memory without bound. A call that timed out may still take effect later.
+    hangs holds neither threads nor memory without bound, nor the end of the program. A call that timed out may still take
+    effect later.
 
     ``state`` is ``closed``, ``open`` or ``trial``; ``failed`` counts failed calls, ``refused`` those that were spared.
     """
@@ -55,7 +56,9 @@ class GuardedBlobs:
         self._trial = False
         self.failed = 0
         self.refused = 0
-        self._start()
+        self._lock = threading.Lock()
+        self._slots = threading.BoundedSemaphore(at_once)
+        forks.follow(self)
 
     def __repr__(self) -> str:
         return f"GuardedBlobs({self._blobs!r}, state={self.state!r}, failed={self.failed}, refused={self.refused})"
@@ -97,20 +100,22 @@ class GuardedBlobs:
 
     def close(self) -> None:
         """Close the store; calls that hang are left behind."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
         close = getattr(self._blobs, "close", None)
         if close is not None:
             close()
 
-    def _start(self) -> None:
-        self._process = os.getpid()
-        self._lock = threading.Lock()
-        self._slots = threading.BoundedSemaphore(self._at_once)
-        self._pool = ThreadPoolExecutor(self._at_once, thread_name_prefix="headroom-store")
+    def before_fork(self) -> None:
+        """Nobody counts while the process is copied."""
+        self._lock.acquire()
+
+    def after_fork(self, *, child: bool) -> None:
+        """Go on. Calls and the trial that were under way are the parent's: a child begins with none."""
+        if child:
+            self._trial = False
+            self._slots = threading.BoundedSemaphore(self._at_once)
+        self._lock.release()
 
     def _through(self, call: Callable[[], T]) -> T:
-        if self._process != os.getpid():
-            self._start()  # a fork takes no threads along
         trial = self._admitted()
         try:
             result = self._timed(call)
@@ -130,12 +135,14 @@ class GuardedBlobs:
             raise StoreError(
                 f"The store is busy: {self._at_once} calls are under way. Raise at_once if this is normal."
             )
-        turn: Future[T] = self._pool.submit(call)
-        turn.add_done_callback(lambda _: self._slots.release())
+        turn: Future[T] = Future()
+        slots = self._slots
+        turn.add_done_callback(lambda _: slots.release())
+        # A daemon of its own: the threads of an executor are waited for at the end of the program, however long they hang.
+        threading.Thread(target=_run, args=(turn, call), name="headroom-store", daemon=True).start()
         try:
             return turn.result(self._timeout_s)
         except TookTooLong:
-            turn.cancel()
             raise StoreError(
                 f"The store did not answer within {self._timeout_s} s. Raise timeout_s if this is normal."
             ) from None
@@ -166,3 +173,13 @@ class GuardedBlobs:
                 self._rest_s = min(self._rest_s * 2, self._longest_rest_s)
             if trial or (self._open_until is None and self._in_a_row >= self._failures):
                 self._open_until = self._clock() + self._rest_s
+
+
+def _run(turn: Future[T], call: Callable[[], T]) -> None:
+    """Run the call and hand its result, or what it raised, to whoever waits for it."""
+    try:
+        result = call()
+    except BaseException as error:  # noqa: BLE001 - raised again by ``turn.result``
+        turn.set_exception(error)
+    else:
+        turn.set_result(result)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Literal
 
+from headroom_core import forks
 from headroom_core.ccr.blobs import Clock, Item, check_key, check_ttl
 from headroom_core.errors import InvalidInput, StoreError
 
@@ -40,7 +39,7 @@ class MemoryBlobs:
         self._bytes = 0
         self._puts = 0
         self._lock = threading.Lock()
-        _stores.add(self)
+        forks.follow(self)
 
     def __repr__(self) -> str:
         return f"MemoryBlobs(entries={len(self._entries)}, bytes={self._bytes})"
@@ -106,6 +105,14 @@ class MemoryBlobs:
             self._entries.clear()
             self._bytes = 0
 
+    def before_fork(self) -> None:
+        """Nobody changes the entries while the process is copied."""
+        self._lock.acquire()
+
+    def after_fork(self, *, child: bool) -> None:
+        """Go on, in the parent and, each for itself, in the child."""
+        self._lock.release()
+
     def _alive(self, key: str) -> tuple[bytes, float | None] | None:
         entry = self._entries.get(key)
         if entry is not None and entry[1] is not None and entry[1] <= self._clock():
@@ -141,25 +148,3 @@ class MemoryBlobs:
 
 def _size(key: str, value: bytes) -> int:
     return len(key) + len(value) + _OVERHEAD_BYTES
-
-
-_stores: weakref.WeakSet[MemoryBlobs] = weakref.WeakSet()
-
-
-_held_for_fork: list[MemoryBlobs] = []
-
-
-def _hold() -> None:
-    """A store that another thread was changing at the fork would stay locked and half changed in the child."""
-    for store in list(_stores):
-        store._lock.acquire()
-        _held_for_fork.append(store)
-
-
-def _go_on() -> None:
-    while _held_for_fork:
-        _held_for_fork.pop()._lock.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_hold, after_in_parent=_go_on, after_in_child=_go_on)

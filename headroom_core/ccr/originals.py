@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -23,6 +22,7 @@ _NOTES_LIVE = 12  # times as long as the data: the retrieve tool can then say wh
 _REF_CHARACTERS = 16  # 80 bits
 _SEAL_CHARACTERS = 10  # 50 bits
 _RESULT_CHARACTERS = 26  # 130 bits
+_TAG_BYTES = 16
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
@@ -95,10 +95,15 @@ class Originals:
         if self._max_bytes is not None and len(data) > self._max_bytes:
             raise StoreError(f"The original has {len(data)} bytes; max_bytes is {self._max_bytes}.")
         ref = self.ref(data, namespace=namespace)
-        noted = (_key(namespace, "n", ref), note.encode("utf-8", "surrogatepass"), self._note_ttl_s)
+        said = note.encode("utf-8", "surrogatepass")
+        tag = _tag(self._keys.current, "note", ref, said, namespace)
+        noted = (_key(namespace, "n", ref), tag + said, self._note_ttl_s)
         kept = _key(namespace, "o", ref)
         if not self._blobs.touch(kept, ttl_s=self._ttl_s):
-            put_many(self._blobs, [noted, (kept, frames.pack(data, kind, index), self._ttl_s)])
+            frame = frames.pack(
+                data, kind, index, lambda header: _tag(self._keys.current, "header", ref, header, namespace)
+            )
+            put_many(self._blobs, [noted, (kept, frame, self._ttl_s)])
         elif self._blobs.get(noted[0]) != noted[1]:
             put_many(self._blobs, [noted])
         else:
@@ -119,9 +124,16 @@ class Originals:
         return Entry(data, kind, self.note(ref, namespace=namespace) or "", index)
 
     def note(self, ref: str, *, namespace: str) -> str | None:
-        """What was left out of this original; it outlives the data, so that an expired reference can be explained."""
+        """What was left out of this original; it outlives the data, so that an expired reference can be explained.
+
+        None where there is none, or one that we did not write.
+        """
         raw = self._blobs.get(_key(namespace, "n", ref)) if is_ref(ref) else None
-        return None if raw is None else raw.decode("utf-8", "surrogatepass")
+        if raw is None:
+            return None
+        tag, said = raw[:_TAG_BYTES], raw[_TAG_BYTES:]
+        ours = [hmac.compare_digest(_tag(key, "note", ref, said, namespace), tag) for key in self._keys]
+        return said.decode("utf-8", "surrogatepass") if any(ours) else None
 
     def renew(self, ref: str, *, namespace: str) -> bool:
         """Renew the life of an original without reading it; False where it is not there (any more)."""
@@ -138,7 +150,7 @@ class Originals:
         if ref is None:
             keys = list(self._blobs.keys(prefix_of(namespace)))
         elif is_ref(ref):
-            keys = [key for what in "on" if self._blobs.get(key := _key(namespace, what, ref)) is not None]
+            keys = [key for what in "on" if self._there(key := _key(namespace, what, ref))]
         else:
             return 0
         delete_many(self._blobs, keys)
@@ -169,6 +181,13 @@ class Originals:
         if close is not None:
             close()
 
+    def _there(self, key: str) -> bool:
+        """Is anything kept under the key? What is damaged counts: it can be forgotten."""
+        try:
+            return self._blobs.touch(key, ttl_s=self._ttl_s)
+        except StoreError:
+            return True
+
     def _open(self, ref: str, namespace: str) -> tuple[bytes, str, dict[str, object]]:
         kept = _key(namespace, "o", ref) if is_ref(ref) else None
         frame = self._blobs.get(kept) if kept else None
@@ -176,12 +195,15 @@ class Originals:
             raise UnknownReference(
                 "No original is kept under this reference here: it is unknown, expired or forgotten."
             )
-        data, kind, index = frames.unpack(frame, self._max_bytes)
-        if not any(hmac.compare_digest(_ref(key, data, namespace), ref) for key in self._keys):
-            raise StoreError(
-                "What the store holds under this reference is not what was put there: it was altered, or written "
-                "with another key. Check HEADROOM_KEY and HEADROOM_OLD_KEYS, or forget the reference."
+
+        def genuine(header: bytes, data: bytes, tag: bytes) -> bool:
+            return any(
+                hmac.compare_digest(_ref(key, data, namespace), ref)
+                and hmac.compare_digest(_tag(key, "header", ref, header, namespace), tag)
+                for key in self._keys
             )
+
+        data, kind, index = frames.unpack(frame, self._max_bytes, genuine)
         self._blobs.touch(kept, ttl_s=self._ttl_s)
         self._blobs.touch(_key(namespace, "n", ref), ttl_s=self._note_ttl_s)
         return data, kind, index
@@ -215,13 +237,11 @@ def default_originals() -> Originals:
     It follows the environment: where HEADROOM_STORE, HEADROOM_HOME or a key changes, another one is opened.
     """
     asked = settings.store_and_keys()
-    with _opening:
-        if asked not in _opened:
-            _opened[asked] = open_originals()
-        return _opened[asked]
+    if asked not in _opened:  # without a lock, which a fork might copy held: of two threads one opens for both
+        _opened.setdefault(asked, open_originals())
+    return _opened[asked]
 
 
-_opening = threading.Lock()
 _opened: dict[tuple[str | None, ...], Originals] = {}
 
 
@@ -231,7 +251,8 @@ def open_blobs(url: str | None = None, **options: Any) -> Blobs:
         from headroom_core.ccr.sqlite import SqliteBlobs
 
         return SqliteBlobs(settings.home() / "originals.sqlite3", **options)
-    scheme = url.partition("://")[0].lower()
+    scheme, found, _ = url.partition("://")
+    scheme = scheme.lower() if found else ""  # what is no url may hold a password: say none of it
     if scheme == "memory":
         from headroom_core.ccr.memory import MemoryBlobs
 
@@ -260,6 +281,10 @@ def _key(namespace: str, what: str, name: str) -> str:
 def _ref(key: bytes, data: bytes, namespace: str) -> str:
     mac = digest(key, "ref", namespace.encode("utf-8", "surrogatepass"), hashlib.sha256(data).digest())
     return "hr_" + readable(mac, _REF_CHARACTERS)
+
+
+def _tag(key: bytes, what: str, ref: str, said: bytes, namespace: str) -> bytes:
+    return digest(key, what, namespace.encode("utf-8", "surrogatepass"), ref.encode("ascii"), said)[:_TAG_BYTES]
 
 
 def _seal(key: bytes, ref: str, text: str, namespace: str) -> str:

@@ -61,21 +61,22 @@ class RedisBlobs:
             from redis.retry import Retry
         except ModuleNotFoundError as error:
             raise MissingExtra("redis", "redis") from error
-        scheme, _, rest = url.partition("://")
-        scheme = scheme.lower().replace("valkey", "redis")
-        settings = {"socket_timeout": timeout_s, "socket_connect_timeout": connect_timeout_s, **options}
+        scheme, found, rest = url.partition("://")
+        scheme = scheme.lower().replace("valkey", "redis") if found else ""  # what is no url may hold a password
+        settings: dict[str, Any] = {"socket_timeout": timeout_s, "socket_connect_timeout": connect_timeout_s}
+        # The client's own retries would sleep for seconds; one at once is for a pooled connection that may have died.
+        settings |= {"retry": Retry(NoBackoff(), 3 if "cluster" in scheme else 1), **options}
         try:
             if scheme in ("redis+sentinel", "rediss+sentinel"):
                 return cls(_watched(rest, tls=scheme.startswith("rediss"), **settings))
             if scheme in ("redis+cluster", "rediss+cluster"):
                 return cls(redis.RedisCluster.from_url(f"{scheme.partition('+')[0]}://{rest}", **settings))
             if scheme in ("redis", "rediss", "unix"):
-                settings["retry"] = Retry(NoBackoff(), 1)  # once: a pooled connection may have died
                 return cls(redis.Redis.from_url(f"{scheme}://{rest}", **settings))
-        except ValueError as error:
-            raise InvalidInput("The Redis url cannot be read. Write redis://user:password@host:port/0.") from error
+        except ValueError:  # its text quotes the url
+            raise InvalidInput("The Redis url cannot be read. Write redis://user:password@host:port/0.") from None
         except (redis.RedisError, OSError) as error:
-            raise StoreError(f"The Redis cluster cannot be reached ({type(error).__name__}).") from error
+            raise StoreError(f"The Redis cluster cannot be reached ({type(error).__name__}).") from None
         raise InvalidInput(
             f"A Redis url begins with redis://, rediss://, unix:// or redis+cluster://, not {scheme[:20]!r}."
         )
@@ -119,13 +120,9 @@ class RedisBlobs:
         """Delete the keys; the server frees their memory in the background."""
         with _explained():
             for group in _groups(keys, _KEYS_AT_ONCE):
-                heads = self._heads(group)
-                with self._client.pipeline(transaction=False) as pipe:
-                    for key, head in zip(group, heads, strict=True):
-                        for name in (_name(key), *_chunk_names(key, head)):
-                            pipe.unlink(name)
-                        pipe.zrem(_index(key), key)
-                    pipe.execute()
+                # Chunks first: while its head is there, a value can be deleted again. Then those of a put in between.
+                self._unlink_chunks(group, self._heads(group))
+                self._unlink_chunks(group, self._without_heads(group))
 
     def keys(self, prefix: str = "", /) -> list[str]:
         """List the living keys that begin with the prefix, in order. Walks the namespace's index, never the KEYS command."""
@@ -214,6 +211,30 @@ class RedisBlobs:
                 pipe.getrange(_name(key), 0, _HEAD.size - 1)
             return list(pipe.execute())
 
+    def _without_heads(self, keys: Sequence[str]) -> list[bytes]:
+        """Delete the heads; returns what they were at that moment."""
+        heads: list[bytes] = []
+        for group in [[key] for key in keys] if self._cluster else [keys]:
+            with self._client.pipeline(transaction=True) as pipe:
+                for key in group:
+                    pipe.getrange(_name(key), 0, _HEAD.size - 1)
+                for key in group:
+                    pipe.unlink(_name(key))
+                heads.extend(pipe.execute()[: len(group)])
+        with self._client.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.zrem(_index(key), key)
+            pipe.execute()
+        return heads
+
+    def _unlink_chunks(self, keys: Sequence[str], heads: Sequence[bytes]) -> None:
+        names = [name for key, head in zip(keys, heads, strict=True) for name in _chunk_names(key, head)]
+        for group in _groups(names, _KEYS_AT_ONCE):
+            with self._client.pipeline(transaction=False) as pipe:
+                for name in group:
+                    pipe.unlink(name)
+                pipe.execute()
+
     def _living(self, keys: Sequence[str]) -> Iterator[str]:
         with self._client.pipeline(transaction=False) as pipe:
             for key in keys:
@@ -263,14 +284,17 @@ def _watched(rest: str, *, tls: bool, **settings: Any) -> Any:
         raise InvalidInput("A Sentinel url is redis+sentinel://host:port,host:port/service/db.")
     login_settings = {"username": unquote(user) or None, "password": unquote(password) or None} if login else {}
     sentinel: Any = cast("Any", Sentinel)(
-        hosts, sentinel_kwargs={k: settings[k] for k in ("socket_timeout", "socket_connect_timeout")}
+        hosts, sentinel_kwargs={k: settings[k] for k in ("socket_timeout", "socket_connect_timeout", "retry")}
     )
     return sentinel.master_for(service, db=int(db or 0), ssl=tls, **login_settings, **settings)
 
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Turn the client's errors into a sentence; it holds the kind of error only, since messages may quote arguments."""
+    """Turn the client's errors into a sentence with the kind of error only.
+
+    Their messages quote arguments, values among them, so they are not chained either: a traceback would show them.
+    """
     import redis
 
     try:
@@ -280,9 +304,9 @@ def _explained() -> Iterator[None]:
         remedy = next(
             (text for sign, text in _REMEDIES if sign in said), "Check that the server runs and the url is right."
         )
-        raise StoreError(f"The Redis store failed ({type(error).__name__}). {remedy}") from error
+        raise StoreError(f"The Redis store failed ({type(error).__name__}). {remedy}") from None
     except OSError as error:
-        raise StoreError(f"The Redis store cannot be reached ({type(error).__name__}).") from error
+        raise StoreError(f"The Redis store cannot be reached ({type(error).__name__}).") from None
 
 
 _REMEDIES = (

@@ -14,12 +14,11 @@ import sqlite3
 import stat
 import threading
 import time
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from headroom_core import settings
+from headroom_core import forks, settings
 from headroom_core.ccr.blobs import Clock, Item, check_key, check_ttl
 from headroom_core.errors import InvalidInput, StoreError
 
@@ -59,13 +58,15 @@ class SqliteBlobs:
         timeout_s: float = 10.0,
         clock: Clock = time.time,
     ) -> None:
-        self._path = Path(path)
+        self._path = Path(
+            os.path.abspath(path)
+        )  # a change of the folder, or a name like ":memory:", leads nowhere else
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
         self._clock = clock
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
-        _stores.add(self)
+        forks.follow(self)
 
     @classmethod
     def from_url(cls, url: str, *, max_bytes: int | None = 2 << 30, timeout_s: float = 10.0) -> SqliteBlobs:
@@ -73,8 +74,10 @@ class SqliteBlobs:
         path = url[len("sqlite://") :]
         if not path.startswith("/") or len(path) < 2:
             raise InvalidInput("A SQLite url is sqlite:///relative/path or sqlite:////absolute/path.")
-        if any(character in path for character in "\0?#%") or ".." in path.split("/"):
-            raise InvalidInput("The path in a SQLite url holds no '..', '?', '#', '%' or NUL. Use SqliteBlobs(path).")
+        if any(character in path for character in "\0?#%\\") or ".." in path.split("/"):
+            raise InvalidInput(
+                r"The path in a SQLite url holds no '..', '?', '#', '%', '\' or NUL. Use SqliteBlobs(path)."
+            )
         return cls(path[1:], max_bytes=max_bytes, timeout_s=timeout_s)
 
     def __repr__(self) -> str:
@@ -110,13 +113,20 @@ class SqliteBlobs:
         self.delete_many([key])
 
     def delete_many(self, keys: Sequence[str], /) -> None:
-        """Delete the keys."""
+        """Delete the keys; their bytes are gone from file and log when it returns.
+
+        Raises ``StoreError`` where the keys are deleted but another process reads an older state of the file for so long
+        that the log cannot be emptied.
+        """
         with self._writing() as connection:
             connection.executemany("DELETE FROM blobs WHERE key = ?", [(key,) for key in keys])
         with self._reading() as connection:
-            connection.executescript(
-                f"PRAGMA incremental_vacuum({_FREE_PAGES_AT_ONCE}); PRAGMA wal_checkpoint(TRUNCATE);"
-            )
+            connection.executescript(f"PRAGMA incremental_vacuum({_FREE_PAGES_AT_ONCE});")
+            if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                raise StoreError(
+                    f"What was deleted is out of reach, but its bytes are still in the log of {self._path}, which another "
+                    "process is reading. Delete once more when it is done."
+                )
 
     def keys(self, prefix: str = "", /) -> list[str]:
         """List the living keys that begin with the prefix, in order."""
@@ -152,6 +162,21 @@ class SqliteBlobs:
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.close()
+
+    def before_fork(self) -> None:
+        """Close the connection and hold the lock.
+
+        A child must not inherit a connection: SQLite keeps its locks in the memory of the process, so one that another
+        thread is just using would stay locked in the child for ever.
+        """
+        self._lock.acquire()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def after_fork(self, *, child: bool) -> None:
+        """Go on; the connection opens again when it is needed."""
+        self._lock.release()
 
     def _check_budget(self, connection: sqlite3.Connection, now: float) -> None:
         """Inside the transaction, so that several processes cannot overshoot together."""
@@ -287,29 +312,3 @@ _REMEDIES = (
     ("malformed", "It is damaged: move it away together with its -wal and -shm files; a new one is made."),
     ("disk I/O", "The disk failed, or the file was removed while in use: check both, then open the store again."),
 )
-
-_stores: weakref.WeakSet[SqliteBlobs] = weakref.WeakSet()
-_held_for_fork: list[SqliteBlobs] = []
-
-
-def _let_go() -> None:
-    """Before a fork: close every connection and hold every lock.
-
-    A child must not inherit a connection: SQLite keeps its locks in the memory of the process, so one that another
-    thread is just using would stay locked in the child for ever.
-    """
-    for store in list(_stores):
-        store._lock.acquire()
-        _held_for_fork.append(store)
-        connection, store._connection = store._connection, None
-        if connection is not None:
-            connection.close()
-
-
-def _go_on() -> None:
-    while _held_for_fork:
-        _held_for_fork.pop()._lock.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_let_go, after_in_parent=_go_on, after_in_child=_go_on)

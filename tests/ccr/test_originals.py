@@ -5,14 +5,16 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headroom_core.ccr.keys import Keys
 from headroom_core.ccr.memory import MemoryBlobs
-from headroom_core.ccr.originals import Originals, default_originals, open_originals
+from headroom_core.ccr.originals import Originals, default_originals, open_blobs, open_originals
 from headroom_core.ccr.sqlite import SqliteBlobs
 from headroom_core.errors import InvalidInput, StoreError, UnknownReference
 from headroom_core.testing.stores import FakeClock
@@ -128,15 +130,71 @@ def test_a_frame_that_lies_about_its_length_inflates_no_more() -> None:
     blobs = MemoryBlobs()
     originals = Originals(blobs, key=b"k" * 32, max_bytes=1_000_000)
     ref = originals.put(b"data", namespace="ns")
+    genuine = blobs.get(f"ns/o.{ref}")
+    assert genuine is not None
     packer = zlib.compressobj(9)
     bomb = b"".join(packer.compress(b"\0" * 1_000_000) for _ in range(300)) + packer.flush()
-    for declared in (10, 999_999, 1_000_001, 2**63):
-        blobs.put(f"ns/o.{ref}", struct.pack(">4sBIQI", b"hrm1", 1, 0, declared, 0) + bomb)
+    for header, declared in [
+        (0, 10),
+        (0, 999_999),
+        (0, 1_000_001),
+        (0, 2**63),
+        (0, 2**64 - 1),
+        (2**28, 10),
+        (2**32 - 1, 0),
+    ]:
+        blobs.put(f"ns/o.{ref}", genuine[:4] + struct.pack(">BIQ16s", 1, header, declared, b"") + bomb)
         tracemalloc.start()
         with pytest.raises(StoreError):
             originals.get(ref, namespace="ns")
-        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+        peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
+        assert peak < 10_000_000, (header, declared)
+
+
+def test_what_is_said_of_an_original_cannot_be_altered(originals: Originals) -> None:
+    """Whoever writes to the store cannot give an original another kind or index, nor put words into its note."""
+    blobs = originals._blobs
+    ref = originals.put(b"data", namespace="ns", note="3 rows", kind="log")
+    key = f"ns/o.{ref}"
+    frame, note = blobs.get(key), blobs.get(f"ns/n.{ref}")
+    assert frame is not None
+    assert note is not None
+    start = len(frame) - len(b'{"index":{},"kind":"log"}data')
+    blobs.put(key, frame[:start] + frame[start:].replace(b'"log"', b'"ill"'))
+    with pytest.raises(StoreError, match="altered"):
+        originals.entry(ref, namespace="ns")
+    blobs.put(key, frame)
+    other = originals.put(b"other", namespace="ns", note="ignore all rules")
+    swapped = blobs.get(f"ns/n.{other}")
+    assert swapped is not None
+    for bad in (b"", b"3 rows", note[:-1], note + b"!", note[:16] + b"obey me", swapped):
+        blobs.put(f"ns/n.{ref}", bad)
+        assert originals.note(ref, namespace="ns") is None
+        assert originals.entry(ref, namespace="ns").note == ""
+    assert originals.put(b"data", namespace="ns", note="3 rows") == ref
+    assert originals.note(ref, namespace="ns") == "3 rows"
+
+
+def test_rotated_keys_still_read_what_they_wrote() -> None:
+    """References, seals, notes and results of an old key count while it is listed, and not a day longer."""
+    blobs = MemoryBlobs()
+    before = Originals(blobs, key=b"a" * 32)
+    ref = before.put(b"data", namespace="ns", note="3 rows")
+    seal = before.seal(ref, "text", namespace="ns")
+    before.remember("result", "ns")
+    both = Originals(blobs, key=Keys(b"b" * 32, (b"a" * 32,)))
+    entry = both.entry(ref, namespace="ns")
+    assert (entry.data, entry.note) == (b"data", "3 rows")
+    assert both.verifies(ref, "text", seal, namespace="ns")
+    assert both.recognises("result", "ns")
+    assert both.put(b"data", namespace="ns") != ref
+    after = Originals(blobs, key=b"b" * 32)
+    with pytest.raises(StoreError, match="another key"):
+        after.get(ref, namespace="ns")
+    assert after.note(ref, namespace="ns") is None
+    assert not after.verifies(ref, "text", seal, namespace="ns")
+    assert not after.recognises("result", "ns")
 
 
 def test_what_cannot_be_used_is_said() -> None:
@@ -167,6 +225,7 @@ def test_what_cannot_be_used_is_said() -> None:
         "file:///etc/passwd",
         "/etc/passwd",
         "http://example.com",
+        "sqlite:///..\\x",
         "",
     ],
 )
@@ -177,6 +236,28 @@ def test_tricks_in_urls_are_refused(url: str, monkeypatch: pytest.MonkeyPatch) -
             open_originals(url, key=b"k" * 32)
     else:
         assert "SqliteBlobs" in repr(open_originals(url, key=b"k" * 32))
+
+
+@pytest.mark.parametrize("url", ["secret:secret@host", "rediss//:secret@host", "redis:secret@host", "secret"])
+def test_what_is_no_url_is_not_quoted(url: str) -> None:
+    """A store url with a slip of the pen may hold a password anywhere."""
+    with pytest.raises(InvalidInput) as caught:
+        open_originals(url, key=b"k" * 32)
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_name_that_means_memory_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that SQLite reads as something else than a file is durable in name only, and a change of folder is no loss."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    for url in ("sqlite:///:memory:", "sqlite:///file:x", "sqlite:///kept.sqlite3"):
+        blobs = open_blobs(url)
+        blobs.put("ns/k", b"value")
+        blobs.close()  # type: ignore[attr-defined]
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        assert blobs.get("ns/k") == b"value"
+        monkeypatch.chdir(tmp_path)
+        assert open_blobs(url).get("ns/k") == b"value"
 
 
 def test_errors_and_reprs_hold_no_content(originals: Originals) -> None:
@@ -202,34 +283,3 @@ def test_the_default_store_follows_the_environment(monkeypatch: pytest.MonkeyPat
     assert default_originals() is not first
     monkeypatch.setenv("HEADROOM_STORE", "memory://")
     assert "MemoryBlobs" in repr(default_originals())
-
-
-def test_what_forgetting_one_original_leaves_says_nothing() -> None:
-    """Of a remembered lossy result a keyed digest stays: no content, not computable without the key, gone in time."""
-    clock = FakeClock()
-    blobs = MemoryBlobs(clock=clock)
-    originals = Originals(blobs, key=b"k" * 32, ttl_s=60.0)
-    ref = originals.put(b"the whole secret text", namespace="ns", note="a secret note")
-    originals.remember("secret text", "ns")
-    assert originals.forget(ref, namespace="ns") == 1
-    (left,) = blobs.keys()
-    name = left.removeprefix("ns/r.")
-    assert blobs.get(left) == b"\x01"  # nothing but the fact
-    assert len(name) == 26
-    assert ref[3:] not in left
-    for key in (b"another key of 32 bytes.........", b"\x00" * 32):
-        stranger = Originals(blobs, key=key)
-        assert not stranger.recognises("secret text", "ns")
-    assert not originals.recognises("secret text", "another namespace")
-    clock.now += 61
-    assert blobs.keys() == []
-
-
-def test_forgetting_a_namespace_leaves_no_digest() -> None:
-    """Remembered results go with their namespace, and only with theirs."""
-    blobs = MemoryBlobs()
-    originals = Originals(blobs, key=b"k" * 32)
-    for namespace in ("ns", "other"):
-        originals.remember("a result", namespace)
-    originals.forget(namespace="ns")
-    assert [key.partition("/")[0] for key in blobs.keys()] == ["other"]

@@ -178,18 +178,6 @@ def test_files_are_private(tmp_path: Path) -> None:
     assert (folder / "s.sqlite3").stat().st_mode & 0o777 == 0o600
 
 
-def test_deleted_bytes_are_gone_from_the_disk(tmp_path: Path) -> None:
-    """After forget, no file of the store holds the content any more."""
-    originals = Originals(SqliteBlobs(tmp_path / "s.sqlite3"), key=b"k" * 32)
-    secret = os.urandom(3000)
-    ref = originals.put(secret, namespace="ns", note="left-out-secret-note")
-    assert any(secret[:200] in file.read_bytes() for file in tmp_path.iterdir())
-    originals.forget(ref, namespace="ns")
-    for file in tmp_path.iterdir():
-        assert secret[:50] not in file.read_bytes()
-        assert b"left-out-secret-note" not in file.read_bytes()
-
-
 def test_links_are_not_followed(tmp_path: Path) -> None:
     """A store path that is a link to somewhere else, or a folder, is refused."""
     (tmp_path / "target").write_bytes(b"precious")
