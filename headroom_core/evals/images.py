@@ -83,25 +83,26 @@ def crop(chosen: argparse.Namespace) -> None:
     from headroom_core.image.crop import Region, find, sized
     from headroom_core.image.layout import rows
     from headroom_core.image.ocr import RapidOcr, Reader
+    from headroom_core.image.plan import read
     from headroom_core.tokens.profiles import profile_for
 
-    reader, held, count = Reader(RapidOcr(threads=1), folder=chosen.cache), 0, 0
-    before, after = dict.fromkeys(("openai", "anthropic"), 0), dict.fromkeys(("openai", "anthropic"), 0)
-    for asked in answers.receipts(None if chosen.full else 40):
-        picture = decode(asked.data)
-        if asked.box is None or isinstance(picture, Unusable):
-            continue
-        found = rows(reader.read(picture.image).sure(0.5))
-        whole = Region(((0.0, 0.0, float(picture.size[0]), float(picture.size[1])),), "all of it")
-        region = find(asked.question, found, picture.size) or whole
-        count += 1
-        held += any(_inside(asked.box, box) for box in region.boxes)
-        for provider in before:
-            profile = profile_for(provider)
-            before[provider] += profile.tokens(*picture.size)
-            after[provider] += sized(region, found, picture.size, profile).tokens
-    shares = ", ".join(f"{after[name] / before[name]:.1%} of the tokens on {name}" for name in before)
-    print(f"{count} fields: the crop holds the box in {held / max(1, count):.1%}; {shares}")
+    reader = Reader(RapidOcr(threads=1), folder=chosen.cache)
+    print("| provider | fields | box inside | share of tokens |\n|---|--:|--:|--:|")
+    for provider in ("openai", "anthropic"):
+        profile = profile_for(provider)
+        held = count = before = after = 0
+        for asked in answers.receipts(None if chosen.full else 40):
+            picture = decode(asked.data)
+            if asked.box is None or isinstance(picture, Unusable):
+                continue
+            found = rows(read(picture, profile, reader))
+            whole = Region(((0.0, 0.0, float(picture.size[0]), float(picture.size[1])),), "all of it")
+            region = find(asked.question, found, picture.size) or whole
+            count += 1
+            held += any(_inside(asked.box, box) for box in region.boxes)
+            before += profile.tokens(*picture.size)
+            after += sized(region, found, picture.size, profile).tokens
+        print(f"| {provider} | {count} | {held / max(1, count):.1%} | {after / max(1, before):.1%} |", flush=True)
 
 
 def _inside(box: tuple[float, float, float, float], outer: tuple[float, float, float, float]) -> bool:
@@ -154,9 +155,9 @@ def signals(chosen: argparse.Namespace) -> None:
 
 def times(chosen: argparse.Namespace) -> None:
     """Milliseconds for each stage; run it on a machine that does nothing else."""
-    print("| stage | median ms | p95 ms |\n|---|--:|--:|")
-    for name, (median, most) in models.milliseconds(24 if chosen.full else 8).items():
-        print(f"| {name} | {median:.1f} | {most:.1f} |")
+    print("| stage | median ms | p95 ms | processor ms |\n|---|--:|--:|--:|")
+    for name, spent in models.milliseconds(24 if chosen.full else 8).items():
+        print(f"| {name} | {spent.median:.1f} | {spent.p95:.1f} | {spent.processor:.1f} |")
 
 
 def peer(chosen: argparse.Namespace) -> None:

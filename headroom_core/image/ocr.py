@@ -38,6 +38,11 @@ class Line:
         """Pixels from top to bottom."""
         return self.box[3] - self.box[1]
 
+    def scaled(self, factor: float) -> Line:
+        """The same line in a picture of another size."""
+        left, top, right, bottom = (edge * factor for edge in self.box)
+        return Line(self.text, (left, top, right, bottom), self.confidence)
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

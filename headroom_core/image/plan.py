@@ -12,7 +12,7 @@ from headroom_core.tokens.profiles import Profile, profile_for
 from headroom_core.types import Block, Bytes, Image, Nested, Text, TokenCounter, leave
 
 from . import fuse
-from .align import align
+from .align import align, provider_view
 from .asked import asked_rows, wants_everything
 from .codec import Picture, Unusable, decode, encode, size_of
 from .crop import Region, cut, find, named_place, salient, scaled, sized
@@ -20,11 +20,12 @@ from .decision import RouteDecision, Technique
 from .downscale import lowest
 from .fuse import Option
 from .layout import Row, rows, text_of
-from .ocr import Reader, doubt, open_engine
+from .ocr import Line, Reader, doubt, open_engine
 from .router import Router, decision
 
 _HEAD = "Text of the picture (OCR):"
 _SURE_LINE = 0.5
+_LEAST_VIEW = 0.6
 _SURE_CHOICE = 0.7
 _BY_ROWS = 0.25
 _BY_PLACE = 0.2
@@ -159,10 +160,23 @@ class Planner:
         try:
             if self._reader is None:
                 self._reader = Reader(open_engine(self._engine))
-            lines = self._reader.read(case.picture.image).sure(_SURE_LINE)
+            lines = read(case.picture, case.profile, self._reader, case.block.detail)
         except MissingExtra as error:
             return (), f"no OCR: {error}"
         return rows(lines), doubt(lines)
+
+
+def read(picture: Picture, profile: Profile, reader: Reader, detail: str | None = None) -> tuple[Line, ...]:
+    """The surely read lines of a picture, their boxes in its own pixels.
+
+    It is read as the provider shows it to its model, so that what the model could read is in the text too; only where
+    that view is far smaller than the picture, the picture itself is read.
+    """
+    view = provider_view(picture.image, profile, detail)
+    scale = view.size[0] / picture.size[0]
+    if scale < _LEAST_VIEW:
+        view, scale = picture.image, 1.0
+    return tuple(line.scaled(1 / scale) for line in reader.read(view).sure(_SURE_LINE))
 
 
 def tokens_of(block: Image, provider: str | None = None, model: str | None = None) -> int:

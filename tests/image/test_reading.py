@@ -12,6 +12,8 @@ from headroom_core.image.asked import asked_rows, wants_everything
 from headroom_core.image.codec import Picture, decode
 from headroom_core.image.layout import rows, text_of
 from headroom_core.image.ocr import Line, RapidOcr, Reader, Tesseract, doubt, lines_of_words, open_engine
+from headroom_core.image.plan import read
+from headroom_core.tokens.profiles import profile_for
 from tests.image.pictures import RECEIPT, FakeEngine
 
 
@@ -178,3 +180,21 @@ def test_engines_read_a_clean_card(engine: RapidOcr | Tesseract) -> None:
     text = text_of(rows(list(engine(_card().image))))
     assert "48213" in text
     assert "Due date" in text
+
+
+@pytest.mark.parametrize(
+    ("size", "seen"), [((900, 2000), (706, 1568)), ((6000, 4000), (6000, 4000)), ((400, 300), (400, 300))]
+)
+def test_pictures_are_read_as_the_provider_shows_them(size: tuple[int, int], seen: tuple[int, int]) -> None:
+    """The engine gets the provider's view, unless that is far smaller; boxes come back in the picture's own pixels."""
+    sizes: list[tuple[int, int]] = []
+
+    class Sized(FakeEngine):
+        def __call__(self, image: Image.Image, /) -> list[Line]:
+            sizes.append(image.size)
+            return [Line("words", (0.0, 0.0, float(image.size[0]), float(image.size[1])), 0.9)]
+
+    image = Image.new("RGB", size)
+    lines = read(Picture(b"", "image/png", image, True), profile_for("anthropic"), Reader(Sized([])))
+    assert sizes == [seen]
+    assert lines[0].box == pytest.approx((0, 0, *size), abs=3)
