@@ -61,6 +61,24 @@ def json_cases() -> Iterator[Case]:
     codes = [{"code": f"AB-{i:04d}", "flag": i % 2 == 0, "note": "x" * (400 if i == 9 else 3)} for i in range(60)]
     codes[30]["code"] = "zz 30"
     yield "odd codes", json.dumps(codes), None
+    many = [{"n": i, "part": r.choice(_WORDS), "weight": r.randint(1, 999)} for i in range(2600)]
+    yield "very many rows", json.dumps(many), None
+    yield "very many rows asked", json.dumps(many), "Which parts are kelp?"
+    yield (
+        "rows named twice and once",
+        json.dumps([{"a": r.choice(_WORDS), "b": r.choice(_WORDS), "n": i} for i in range(200)]),
+        "kelp and harbor",
+    )
+    deep = [
+        {"a": {"b": {"c": {"d": {"e": {"f": {"g": i}}}}}}, "list": [i, i + 1], "kind": "x" if i != 20 else "Y7"}
+        for i in range(50)
+    ]
+    yield "deep rows", json.dumps(deep), None
+    yield (
+        "a large map in a row",
+        json.dumps([{"id": 1, "by": {f"k{i}": i * i for i in range(400)}}, {"id": 2, "by": {}}]),
+        "What is k77?",
+    )
 
 
 def log_cases() -> Iterator[Case]:
@@ -120,6 +138,41 @@ def log_cases() -> Iterator[Case]:
         "\t... 12 more",
     ]
     yield "java", "\r\n".join(java), "What caused the failure?"
+    progress = [f"{i % 100:3d}% [{'=' * (i // 20):<6}] {i}/120 downloading" for i in range(120)]
+    gradle = [
+        "> Task :app:compile",
+        *progress,
+        "> Task :app:test",
+        *[f"com.example.{w.title()}Test > holds PASSED" for w in _WORDS * 6],
+        "com.example.TideTest > turns FAILED",
+        "    org.opentest4j.AssertionFailedError: expected: <ebb> but was: <flood>",
+        "        at com.example.TideTest.turns(TideTest.java:12)",
+        "",
+        "132 tests completed, 1 failed",
+        "",
+        "FAILURE: Build failed with an exception.",
+        "* What went wrong:",
+        "Execution failed for task ':app:test'.",
+    ]
+    yield "gradle", "\n".join(gradle), "Which test failed?"
+    kinds = [
+        f"12:{i // 60:02d}:{i % 60:02d} {['INFO', 'INFO', 'DEBUG', 'WARN'][i % 4]} {_WORDS[i % 9]} says number {i} of {['tides', 'boats', 'lamps'][i % 3]}"
+        for i in range(900)
+    ]
+    yield "many kinds", "\n".join(kinds), "How many lamps has ember?"
+    yield (
+        "two failures",
+        "\n".join(
+            [
+                *service[:150],
+                *service[205:222],
+                *service[150:200],
+                "2026-05-04 12:05:00,000 FATAL grove - disk full",
+                *service[230:300],
+            ]
+        ),
+        None,
+    )
     yield "coloured", "\n".join(f"\x1b[3{i % 7}m{i:4d} step {i} ok\x1b[0m" for i in range(150)), None
 
 
@@ -253,6 +306,8 @@ def diff_cases() -> Iterator[Case]:
             "",
         )
     ]
+    bare = [line for line in [*deleted, *new] if not line.startswith(("---", "+++"))]
+    yield "without file lines", "\n".join([*lines[:46], *bare]) + "\n", None
     yield "log with patches", "\n".join(log), None
 
 
@@ -433,6 +488,39 @@ def code_cases() -> Iterator[Case]:
         for w in _WORDS
     )
     yield "go", go, None
+    comments = (
+        "/*\n * A long licence text.\n"
+        + "".join(f" * Line {i} of it, about nothing.\n" for i in range(20))
+        + " */\n#include <stdio.h>\n\n"
+    )
+    names = (
+        "static const char *NAMES[] = {\n" + "".join(f'    "{w}_{i}",\n' for i in range(4) for w in _WORDS) + "};\n\n"
+    )
+    c = (
+        comments
+        + names
+        + "".join(
+            f"/* What {w} does.\n * More of it. */\nint {w}(int n)\n{{\n"
+            + "".join(f"    n += {c} * n;\n" for c in range(9))
+            + "    return n;\n}\n\n"
+            for w in _WORDS[:6]
+        )
+    )
+    yield "c", c, "Which names begin with kelp?"
+    table = (
+        '"""Data."""\n\nSIZES = {\n'
+        + "".join(f'    "{w}_{i}": {i},\n' for i in range(5) for w in _WORDS)
+        + '}\n\n\ndef tiny(x):\n    """Say x.\n\n    And more about it.\n    """\n    return x\n\n\n'
+    )
+    nested = (
+        "def outer(a):\n"
+        + "".join(
+            f"    def inner_{k}(b):\n" + "".join(f"        b += {c}\n" for c in range(7)) + "        return b\n\n"
+            for k in range(3)
+        )
+        + "    return inner_1(a)\n"
+    )
+    yield "data and inner functions", table + nested, "What does inner_2 return?"
 
 
 def mixed_cases() -> Iterator[Case]:
