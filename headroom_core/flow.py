@@ -100,6 +100,7 @@ class Flow:
         if known is None:
             known = self._decide(candidate)
             self._remember(key, known)
+            return known
         return replace(known, part=replace(known.part, at=candidate.at, block=candidate.block))
 
     def _remember(self, key: Key, verdict: Change | Skip) -> None:
@@ -255,7 +256,7 @@ class Flow:
         originals = self._originals if keeps else None
         data = _payload(part.block) if originals else None
         ref = originals.ref(data, namespace=self._namespace) if originals and data is not None else None
-        closed = replace(rewrite, blocks=self._closed(rewrite, ref))
+        closed = Rewrite(self._closed(rewrite, ref), rewrite.left_out, rewrite.index)
         tokens = self._count(closed.blocks)
         if not self._cheaper(part.tokens, tokens):
             return Skip(part, by, "it would not be smaller")

@@ -18,7 +18,7 @@ from .options import Options
 from .outcome import Outcome
 from .tokens.text import Counter
 from .tokens.text import counter as counter_for
-from .transforms import mixed, transform_for
+from .transforms import mixture, transform_for
 from .types import Change, Kind, Message, Skip, Strength, Text, Transform
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Compressor:
         own = transform_for(kind)
         if own is None or kind == "image":
             return [own] if own else []
-        return [mixed(), own] if kind in ("prose", "log") else [own, mixed()]
+        return [mixture(), own] if kind in ("prose", "log") else [own, mixture()]
 
     def guard(self, name: str, run: Callable[[], T]) -> T | str:
         """Run a piece of ours. A failure becomes its reason, or in strict mode an error: never the user's problem."""

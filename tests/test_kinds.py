@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headroom_core.kinds import detect
+from headroom_core.kinds import Detected, detect
 from headroom_core.transforms._search.grouped import group
 from tests.timing import cpu_seconds
 
@@ -226,3 +226,15 @@ def test_a_program_with_line_numbers_is_code(form: str, around: str) -> None:
 
     assert detect(view(Path(__file__).read_text(encoding="utf-8"))).kind == "code"
     assert detect(view("\n".join(["It rained, and nobody spoke of the harbour."] * 30))).kind != "code"
+
+
+def test_what_opens_as_a_git_diff_and_goes_on_as_one_is_a_diff() -> None:
+    """Its lines may speak of tests, of logs or of CI; a log that begins with a diff is no diff for that."""
+    context = "".join(f"     step_{i} = prepare(job, step={i})\n" for i in range(40))
+    change = (
+        f"diff --git a/run.txt b/run.txt\nindex 1..2 100644\n--- a/run.txt\n+++ b/run.txt\n@@ -1,83 +1,83 @@\n{context}"
+    )
+    told = "-old\n+new\n" + context + "   12 passing\n   BUILD SUCCESS\n"
+    assert detect(change + told) == Detected("diff", 0.99)
+    log = "".join(f"2026-06-11 02:49:{i % 60:02d} INFO worker-{i} took its part\n" for i in range(400))
+    assert detect(change + told + log).kind == "log"

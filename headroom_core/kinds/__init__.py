@@ -9,9 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from headroom_core.kinds.marks import ANSI, DIFF, DIFF_EXTENDED, FEATURES, HIT, HIT_PLAIN, LINE, RUN_END, TAG, Votes
 from headroom_core.kinds.weights import WEIGHTS
@@ -36,9 +34,26 @@ def detect(text: str) -> Detected:
     lines = sample(text)
     if not lines:
         return Detected("prose", 0.2)
+    if _git(lines):
+        return Detected("diff", 0.99)
     if _binary(lines):
         return Detected("opaque", 0.95)
     return _json(text) or _file_view(text) or _votes(lines, text)
+
+
+def _git(lines: list[str]) -> bool:
+    """A text that opens as git's diffs do, and all sampled lines of which are lines of a diff."""
+    if not lines[0].startswith("diff --git "):
+        return False
+    marks = "".join([line[0] for line in lines])
+    heads = [line for line, mark in zip(lines, marks, strict=True) if mark not in " +-@\\"]
+    return all(line.startswith(_GIT_HEADS) for line in heads) and ("+" in marks or "-" in marks or len(marks) < 12)
+
+
+_GIT_HEADS = (
+    "diff --git ", "index ", "old mode ", "new mode ", "new file mode ", "deleted file mode ", "similarity index ",
+    "dissimilarity index ", "rename ", "copy ", "Binary files ", "GIT binary patch", "literal ", "delta ",
+)  # fmt: skip
 
 
 def _file_view(text: str) -> Detected | None:
@@ -68,7 +83,7 @@ def sample(text: str) -> list[str]:
         limit = _SAMPLE_LINES
     lines: list[str] = []
     for piece in pieces:
-        found = list(islice(_filled(piece), limit if len(pieces) > 1 else None))
+        found = _filled(piece, limit if len(pieces) > 1 else len(piece))
         if len(found) > limit:
             third = limit // 3
             middle = (len(found) - third) // 2
@@ -77,9 +92,13 @@ def sample(text: str) -> list[str]:
     return [cut for line in lines if (cut := line.rstrip("\r"))]
 
 
-def _filled(piece: str) -> Iterator[str]:
-    """Lines that are not blank, cut to ``LINE`` characters."""
-    return (line[:LINE] for line in piece.split("\n") if line and not line.isspace())
+def _filled(piece: str, most: int) -> list[str]:
+    """The first lines that are not blank, cut to ``LINE`` characters. No more of the piece is cut up than it takes."""
+    found: list[str] = []
+    while piece and len(found) < most:
+        *lines, piece = piece.split("\n", most) if piece.count("\n") >= most else [*piece.split("\n"), ""]
+        found += [line[:LINE] for line in lines if line and not line.isspace()]
+    return found[:most]
 
 
 def _from_line(piece: str) -> str:

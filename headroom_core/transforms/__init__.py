@@ -34,7 +34,7 @@ def transform_for(kind: Kind) -> Transform | None:
 
 
 @cache
-def mixed() -> Transform:
+def mixture() -> Transform:
     """The transform for texts of several kinds: it asks the others for each segment."""
     from headroom_core.transforms.mixed import Mixed
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _NAME = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|::|->|#)[A-Za-z_$~][\w$]*)*(?:\[\w{1,80}\])?")
 _QUOTED = re.compile(r"[`'\"“‘]([^`'\"“”‘’\n]{2,80})[`'\"”’]")
@@ -47,6 +48,7 @@ class Asked:
         return bool(self.names or self.words)
 
 
+@lru_cache(256)
 def asked(query: str | None) -> Asked:
     """Names and words of a query, in order of appearance; empty for None. Only the first 4,000 characters are read."""
     if not query:

@@ -1,189 +1,187 @@
 """Unified, git and combined diffs as a flat list of pieces; joined, the pieces are the text, byte for byte.
 
-Lines end in a line feed; the work per line is done by regular expressions and ``str.count``, for speed.
+A diff says by the first character of each line what the line is. These characters in a row are a string of their own,
+a fortieth of the text, in which one search finds a run of lines.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TypeAlias
 
-_START = re.compile(
-    r"^(?:@@|diff --git |diff --cc |diff --combined |diff -|--- [^\n]*\n\+\+\+ [^\n]*\n@@ -|Index: [^\n]*\n=====|GIT binary patch)",
-    re.M,
-)
-_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@([^\n]*)\n?")
-_COMBINED = re.compile(r"(@{3,}) ((?:-\d+(?:,\d+)? )+)\+(\d+)(?:,(\d+))? @{3,}([^\n]*)\n?")
-_BODY_END = re.compile(r"\n(?![ +\-\\\r\n])")
-_EXTENDED = re.compile(
-    r"(?:(?:index|old mode|new mode|deleted file mode|new file mode|similarity index|mode|dissimilarity index|copy from|copy to"
-    r"|rename from|rename to|Binary files) [^\n]*\n?)*"
-)
-_NAMES = re.compile(r"--- [^\n]*\n\+\+\+ [^\n]*\n?")
-_BLOCK = re.compile(r"(?:literal|delta) [^\n]*\n(?:[^\n]+\n)*\n?")
+_OPENS = re.compile(r"[@dIG]|-\+@")
+_BODY = re.compile(r"[ +\-\\\r\n]*")
+_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)", re.S)
+_COMBINED = re.compile(r"(@{3,}) ((?:-\d+(?:,\d+)? )+)\+(\d+)(?:,(\d+))? @{3,}(.*)", re.S)
+_EXTENDED = (
+    "index ", "old mode ", "new mode ", "deleted file mode ", "new file mode ", "similarity index ", "mode ",
+    "dissimilarity index ", "copy from ", "copy to ", "rename from ", "rename to ", "Binary files ",
+)  # fmt: skip
+
+
+class Lines:
+    """A text by its lines; ``marks`` holds the first character of each, a line feed for an empty one."""
+
+    __slots__ = ("closed", "lines", "marks")
+
+    def __init__(self, text: str) -> None:
+        self.lines = text.split("\n")
+        self.closed = not self.lines[-1]
+        if self.closed:
+            self.lines.pop()
+        self.marks = "".join([line[0] if line else "\n" for line in self.lines])
+
+    def text(self, first: int, end: int) -> str:
+        """The lines from ``first`` to before ``end`` as they stand in the text."""
+        return self.joined(self.lines[first:end], end < len(self.lines) or self.closed)
+
+    @staticmethod
+    def joined(lines: list[str], closed: bool) -> str:
+        """Lines as a text; ``closed``: the last one ends in a line feed too."""
+        return "\n".join(lines) + ("\n" if closed and lines else "")
 
 
 @dataclass(slots=True)
-class Loose:
+class Piece:
+    """The lines from ``first`` to before ``end``."""
+
+    first: int
+    end: int
+
+
+class Loose(Piece):
     """Lines that belong to no file: a commit message, a mail header, a diffstat, a line that breaks a hunk's count."""
 
-    text: str
 
-
-@dataclass(slots=True)
-class Header:
+class Header(Piece):
     """The lines that open a file."""
 
-    text: str
 
-    @property
-    def lines(self) -> list[str]:
-        """Without line feeds."""
-        return self.text.removesuffix("\n").split("\n")
+class Binary(Piece):
+    """A ``GIT binary patch`` and its encoded lines."""
 
 
 @dataclass(slots=True)
-class Hunk:
-    """``width`` is the number of marker columns (1, or the number of parents); the body begins at ``at``."""
+class Hunk(Piece):
+    """``old`` and ``new`` are where it begins; ``width`` is the number of marker columns: 1, or that of the parents."""
 
-    text: str
-    at: int
     old: int
     new: int
     heading: str
-    width: int
-
-    @property
-    def body(self) -> str:
-        """What follows the ``@@`` line."""
-        return self.text[self.at :]
+    width: int = 1
 
 
-@dataclass(slots=True)
-class Binary:
-    """A ``GIT binary patch`` and its encoded lines."""
-
-    text: str
-
-
-Piece: TypeAlias = Loose | Header | Hunk | Binary
-
-
-def parse(text: str) -> list[Piece]:
+def parse(source: Lines) -> list[Piece]:
     """One linear pass; a hunk takes the lines that its counts announce, so that a removed ``-- x`` is no header."""
     pieces: list[Piece] = []
-    at, loose, n = 0, 0, len(text)
-    while at < n:
-        start = at
-        piece: Piece | None = None
-        if text.startswith("@@ -", at) and (at == 0 or text[at - 1] == "\n"):
-            piece = _hunk(text, at)
-        if piece is None:
-            match = _START.search(text, at)
-            if match is None:
+    marks, at, loose = source.marks, 0, 0
+    while True:
+        if not marks.startswith("@", at):
+            found = _OPENS.search(marks, at)
+            if found is None:
                 break
-            start = match.start()
-            piece = _piece(text, start)
+            at = found.start()
+        piece = _piece(source, at)
         if piece is None:
-            at = _line_end(text, start)
+            at += 1
             continue
-        if start > loose:
-            pieces.append(Loose(text[loose:start]))
+        if at > loose:
+            pieces.append(Loose(loose, at))
         pieces.append(piece)
-        at = loose = start + len(piece.text)
-    if loose < n:
-        pieces.append(Loose(text[loose:]))
+        at = loose = piece.end
+    if loose < len(source.lines):
+        pieces.append(Loose(loose, len(source.lines)))
     return pieces
 
 
-def _piece(text: str, start: int) -> Piece | None:
-    if text.startswith("@@", start):
-        return _hunk(text, start)
-    if text.startswith("GIT", start):
-        end = _line_end(text, start)
-        for _ in range(2):
-            block = _BLOCK.match(text, end)
-            end = block.end() if block else end
-        return Binary(text[start:end])
-    if text.startswith("diff -", start) and not text.startswith("diff --", start):
-        end = _line_end(text, start)
-        return Header(text[start : _names_end(text, end)]) if text.startswith("--- ", end) else None
-    if text.startswith("---", start):
-        return Header(text[start : _names_end(text, start)])
-    end = _line_end(text, start)
-    if text.startswith("Index: ", start):
-        end = _line_end(text, end)
-    extended = _EXTENDED.match(text, end)
-    end = extended.end() if extended else end
-    return Header(text[start : _names_end(text, end)])
+def _piece(source: Lines, at: int) -> Piece | None:
+    """The hunk, header or binary patch that begins on this line; None where it only looks so."""
+    lines, mark = source.lines, source.marks[at]
+    if mark == "@":
+        return _hunk(source, at)
+    line, after = lines[at], lines[at + 1] if at + 1 < len(lines) else ""
+    if mark == "-":
+        names = line.startswith("--- ") and after.startswith("+++ ") and lines[at + 2].startswith("@@ -")
+        return Header(at, at + 2) if names else None
+    if mark == "G":
+        return Binary(at, _encoded(lines, at + 1)) if line.startswith("GIT binary patch") else None
+    if mark == "I":
+        index = line.startswith("Index: ") and after.startswith("=====")
+        return Header(at, _header_end(lines, at + 2)) if index else None
+    if line.startswith("diff --"):
+        return Header(at, _header_end(lines, at + 1))
+    return Header(at, _names_end(lines, at + 1)) if line.startswith("diff -") and after.startswith("--- ") else None
 
 
-def _line_end(text: str, start: int) -> int:
-    end = text.find("\n", start)
-    return end + 1 if end >= 0 else len(text)
+def _encoded(lines: list[str], at: int) -> int:
+    """Behind the two blocks of a binary patch, each with its empty line."""
+    for _ in range(2):
+        if at < len(lines) and lines[at].startswith(("literal ", "delta ")):
+            while at < len(lines) and lines[at]:
+                at += 1
+            at += at < len(lines)
+    return at
 
 
-def _names_end(text: str, start: int) -> int:
-    """Behind the ``---`` and ``+++`` lines at ``start``, if they stand there."""
-    names = _NAMES.match(text, start)
-    return names.end() if names else start
+def _header_end(lines: list[str], at: int) -> int:
+    """Behind the extended lines of git and the two names."""
+    while at < len(lines) and lines[at].startswith(_EXTENDED):
+        at += 1
+    return _names_end(lines, at)
 
 
-def _hunk(text: str, start: int) -> Hunk | None:
-    match = _HUNK.match(text, start)
+def _names_end(lines: list[str], at: int) -> int:
+    """Behind the ``---`` and ``+++`` lines, if they stand there."""
+    return at + 2 if at + 1 < len(lines) and lines[at].startswith("--- ") and lines[at + 1].startswith("+++ ") else at
+
+
+def _hunk(source: Lines, first: int) -> Hunk | None:
+    match = _HUNK.match(source.lines[first])
     if match is None:
-        return _combined(text, start)
+        return _combined(source, first)
     old_start, old, new_start, new, heading = match.groups()
-    begin = match.end()
-    end = _body_end(text, begin)
-    feed = begin - 1  # the line feed of the @@ line, so that the first line of the body is counted like the others
-    lines = text.count("\n", begin, end) + (end > begin and end == len(text) and text[-1] != "\n")
-    lines -= text.count("\\", feed, end) and text.count("\n\\", feed, end)
-    olds = lines - text.count("\n+", feed, end)
-    news = lines - text.count("\n-", feed, end)
-    wanted = (int(old) if old is not None else 1, int(new) if new is not None else 1)
+    marks, body = source.marks, first + 1
+    end = _body_end(marks, body)
+    lines = end - body - marks.count("\\", body, end)
+    olds, news = lines - marks.count("+", body, end), lines - marks.count("-", body, end)
+    wanted = (1 if old is None else int(old), 1 if new is None else int(new))
     if olds >= wanted[0] and news >= wanted[1] and (olds, news) != wanted:
-        end = _counted(text, begin, end, *wanted)
-    return Hunk(text[start:end], begin - start, int(old_start), int(new_start), heading.rstrip("\r"), 1)
+        end = _counted(marks, body, end, *wanted)
+    return Hunk(first, end, int(old_start), int(new_start), heading.rstrip("\r"))
 
 
-def _body_end(text: str, begin: int) -> int:
+def _body_end(marks: str, body: int) -> int:
     """Behind the last line in a row that begins like a line of a hunk."""
-    if begin >= len(text) or text[begin] not in " +-\\\r\n":
-        return begin
-    end = _BODY_END.search(text, begin)
-    return end.end() if end else len(text)
+    found = _BODY.match(marks, body)
+    return found.end() if found else body
 
 
-def _counted(text: str, at: int, end: int, old: int, new: int) -> int:
+def _counted(marks: str, at: int, end: int, old: int, new: int) -> int:
     """Behind as many lines from ``at`` on as a hunk with these counts has."""
     while at < end and (old > 0 or new > 0):
-        mark = text[at]
-        old -= mark not in "+\\"
-        new -= mark not in "-\\"
-        at = _line_end(text, at)
-    return _line_end(text, at) if at < end and text.startswith("\\", at) else at
+        old -= marks[at] not in "+\\"
+        new -= marks[at] not in "-\\"
+        at += 1
+    return at + 1 if at < end and marks[at] == "\\" else at
 
 
-def _combined(text: str, start: int) -> Hunk | None:
-    match = _COMBINED.match(text, start)
+def _combined(source: Lines, first: int) -> Hunk | None:
+    match = _COMBINED.match(source.lines[first])
     if match is None:
         return None
     olds = match.group(2).split()
-    width, at, end = len(olds), match.end(), _body_end(text, match.end())
+    width, at, end = len(olds), first + 1, _body_end(source.marks, first + 1)
     marks = frozenset(" +-")
-    while at < end and (text.startswith("\\ ", at) or marks.issuperset(text[at : at + width].rstrip("\n"))):
-        at = _line_end(text, at)
-    first = int(olds[0][1:].split(",")[0])
-    return Hunk(text[start:at], match.end() - start, first, int(match.group(3)), match.group(5).rstrip("\r"), width)
+    while at < end and (source.lines[at].startswith("\\ ") or marks.issuperset(source.lines[at][:width])):
+        at += 1
+    heading = match.group(5).rstrip("\r")
+    return Hunk(first, at, int(olds[0][1:].split(",")[0]), int(match.group(3)), heading, width)
 
 
 def path_of(header: list[str]) -> str:
     """The file's new name, or its old one where it was deleted; without ``a/`` and ``b/``."""
-    names = {line.split(" ", 1)[0]: line for line in header if line.startswith(("--- ", "+++ ", "diff ", "Index: "))}
-    for mark in ("+++", "---"):
-        name = clean_name(names.get(mark, "    ")[4:])
+    for mark in ("+++ ", "--- "):
+        name = next((clean_name(line[4:]) for line in header if line.startswith(mark)), "")
         if name and name != "/dev/null":
             return bare_name(name)
     for line in header:

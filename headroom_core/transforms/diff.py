@@ -7,10 +7,11 @@ restores them.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
 from headroom_core.transforms import _asked
-from headroom_core.transforms._unified import Binary, Header, Hunk, Piece, bare_name, clean_name, parse, path_of
+from headroom_core.transforms._unified import Binary, Header, Hunk, Lines, Piece, bare_name, clean_name, parse, path_of
 from headroom_core.types import Context, Part, Rewrite
 
 _FEW = 3  # lines that need their neighbours to be understood; a longer block speaks for itself
@@ -18,8 +19,7 @@ _HEADING_CHARS = 60
 _DECLARED = re.compile(r"(?<=[\w>\]])\(|\s?[{=]|:(?= |$)")  # where the name of a declaration ends
 _TELLING = re.compile(r"\b(?!(?:end|else|fi|done|pass|try|begin|do|then)\b)\w")  # a line without it closes something
 _TIGHT = 0.5  # a target share below this leaves no room for context
-_CHANGED = re.compile(r"\n[+\-][^\n]*(?:\n[+\-\\][^\n]*)*")
-_LINE = re.compile(r"\n[^\n]*")
+_CHANGED = re.compile(r"[+\-][+\-\\]*")  # in the marks of the lines
 _NAMED_LINES = 40
 _NAMED_SHARE = 0.25
 _LISTED_FILES = 8
@@ -52,11 +52,12 @@ class Diff:
         """Lossless where nothing but headers would go; otherwise context lines and lock files are left out."""
         text = part.text
         if context.strength != "lossless":
-            trimmed, gone = _trim(text, context)
-            if gone.any:
-                return Rewrite.of(trimmed, gone.line()) if len(trimmed) < len(text) else None
-        short = encode(text)
-        return Rewrite.of(short) if short is not None else None
+            trimmed = _Trimmed(text, context)
+            if trimmed.gone.any:
+                short = trimmed.text
+                return Rewrite.of(short, trimmed.gone.line()) if len(short) < len(text) else None
+        encoded = encode(text)
+        return Rewrite.of(encoded) if encoded is not None else None
 
 
 # ---------------------------------------------------------------- lossless
@@ -64,39 +65,45 @@ def encode(text: str) -> str | None:
     """Without each ``---``/``+++`` pair that ``diff --git`` implies; None where nothing goes."""
     if "diff --git " not in text:
         return None
-    out: list[str] = []
-    for piece in parse(text):
-        names = _implied(piece) if isinstance(piece, Header) else ""
-        out.append(piece.text.removesuffix(names) if names else piece.text)
-    short = "".join(out)
+    source, out = Lines(text), list[str]()
+    for piece in parse(source):
+        lines = source.lines[piece.first : piece.end]
+        whole = source.closed or piece.end < len(source.lines)
+        names = _implied(lines) if isinstance(piece, Header) and whole else []
+        out += lines[:-2] if names and lines[-2:] == names else lines
+    short = Lines.joined(out, source.closed)
     return short if len(short) < len(text) and decode(short) == text else None
 
 
 def decode(short: str) -> str:
     """The diff that `encode` shortened."""
-    out: list[str] = []
-    pieces = parse(short)
+    source, out = Lines(short), list[str]()
+    pieces = parse(source)
     for piece, after in zip(pieces, [*pieces[1:], None], strict=True):
-        out.append(piece.text)
-        if isinstance(piece, Header) and isinstance(after, Hunk) and "\n+++ " not in piece.text:
-            out.append(_implied(piece))
-    return "".join(out)
+        lines = source.lines[piece.first : piece.end]
+        out += lines
+        if isinstance(piece, Header) and isinstance(after, Hunk) and not lines[-1].startswith("+++ "):
+            out += _implied(lines)
+    return Lines.joined(out, source.closed)
 
 
-def _implied(header: Header) -> str:
-    """The ``---`` and ``+++`` lines that git writes under this ``diff --git`` line; empty where that is not certain."""
-    first = header.text.split("\n", 1)[0]
-    end = "\r\n" if first.endswith("\r") else "\n"
+def _implied(header: list[str]) -> list[str]:
+    """The ``---`` and ``+++`` lines that git writes under this ``diff --git`` line; none where that is not certain."""
+    first = header[0].removesuffix("\r")
     if not first.startswith("diff --git ") or '"' in first:
-        return ""
-    names = first.removesuffix("\r")[len("diff --git ") :]
+        return []
+    names = first[len("diff --git ") :]
     half = len(names) // 2
     old, blank, new = names[:half], names[half : half + 1], names[half + 1 :]
     if blank != " " or bare_name(old) != bare_name(new):
-        return ""
-    tab = "\t" if " " in old else ""
-    created, deleted = "\nnew file mode " in header.text, "\ndeleted file mode " in header.text
-    return f"--- {'/dev/null' if created else old + tab}{end}+++ {'/dev/null' if deleted else new + tab}{end}"
+        return []
+    end = ("\t" if " " in old else "") + "\r" * header[0].endswith("\r")
+    created = any(line.startswith("new file mode ") for line in header)
+    deleted = any(line.startswith("deleted file mode ") for line in header)
+    return [
+        "--- /dev/null" + end.lstrip("\t") if created else f"--- {old}{end}",
+        "+++ /dev/null" + end.lstrip("\t") if deleted else f"+++ {new}{end}",
+    ]
 
 
 # ---------------------------------------------------------------- lossy
@@ -123,60 +130,157 @@ class _Gone:
         return ", ".join(parts) or "index lines and repeated names"
 
 
-def _trim(text: str, context: Context) -> tuple[str, _Gone]:
-    pieces = parse(text)
-    named = _named(text, pieces, context.query)
-    margin = 0 if context.target_ratio is not None and context.target_ratio < _TIGHT else 1
-    out: list[str] = []
-    gone = _Gone()
-    i = 0
-    while i < len(pieces):
-        piece = pieces[i]
-        i += 1
-        if isinstance(piece, Binary):
-            lines = piece.text.split("\n")
-            out.append(lines[0] + "".join(f" {x}" for x in lines if x.startswith(("literal ", "delta "))) + "\n")
-            gone.binary += piece.text.count("\n") - 1
-        elif isinstance(piece, Hunk):
-            gone.context += _hunk(piece, margin, named, out, piece.heading)
-        elif isinstance(piece, Header):
-            hunks: list[Hunk] = []
-            while i < len(pieces) and isinstance(hunk := pieces[i], Hunk):
-                hunks.append(hunk)
-                i += 1
-            _file(piece, hunks, (margin, named, context.query), out, gone)
-        else:
-            out.append(piece.text)
-    return "".join(out), gone
+class _Trimmed:
+    """A diff while it is trimmed: its lines, those that the query names, what stays and what is gone."""
 
+    def __init__(self, text: str, context: Context) -> None:
+        self.source = Lines(text)
+        self.pieces = parse(self.source)
+        self.query = context.query
+        self.named = _named(text, self.source, self.pieces, _asked.asked(context.query).names)
+        self.margin = context.target_ratio is None or context.target_ratio >= _TIGHT
+        self.changed = [match.span() for match in _CHANGED.finditer(self.source.marks)]
+        self.gone = _Gone()
+        self.out: list[str] = []
+        self._run()
 
-def _file(
-    header: Header, hunks: list[Hunk], how: tuple[int, re.Pattern[str] | None, str | None], out: list[str], gone: _Gone
-) -> None:
-    """One file: its header in a line and its hunks, or its counts where its changes say nothing."""
-    margin, named, query = how
-    lines = header.lines
-    path = path_of(lines)
-    why = noise(path)
-    if not why or not hunks or _asks_for(query, path):
-        out.append("\n".join(_head(lines, path)) + "\n")
+    @property
+    def text(self) -> str:
+        """What stays. The line feed that loose text at the end lacks stays away."""
+        loose = bool(self.pieces) and not isinstance(self.pieces[-1], (Header, Hunk, Binary))
+        return Lines.joined(self.out, self.source.closed or not loose)
+
+    def _run(self) -> None:
+        i, pieces = 0, self.pieces
+        while i < len(pieces):
+            piece = pieces[i]
+            i += 1
+            if isinstance(piece, Hunk):
+                self._hunk(piece, piece.heading)
+            elif isinstance(piece, Header):
+                start = i
+                while i < len(pieces) and isinstance(pieces[i], Hunk):
+                    i += 1
+                self._file(piece, pieces[start:i])  # type: ignore[arg-type]
+            elif isinstance(piece, Binary):
+                lines = self.source.lines[piece.first : piece.end]
+                self.out.append(" ".join([lines[0], *(x for x in lines if x.startswith(("literal ", "delta ")))]))
+                self.gone.binary += len(lines) - 1
+            else:
+                self.out += self.source.lines[piece.first : piece.end]
+
+    def _file(self, header: Header, hunks: list[Hunk]) -> None:
+        """One file: its header in a line and its hunks, or its counts where its changes say nothing."""
+        lines = self.source.lines[header.first : header.end]
+        path = path_of(lines)
+        why = noise(path)
+        if why and hunks and not self._asks_for(path):
+            self._counted(_head(lines, path)[-1], path, why, hunks)
+            return
+        self.out += _head(lines, path)
         whole = len(hunks) == 1 and not (hunks[0].old and hunks[0].new)  # came or went, as its header says
         heading = ""
         for hunk in hunks:
-            tail = None if whole else "" if hunk.heading == heading else hunk.heading
-            gone.context += _hunk(hunk, margin, named, out, tail)
+            self._hunk(hunk, None if whole else "" if hunk.heading == heading else hunk.heading)
             heading = hunk.heading
-        return
-    changed = [line for hunk in hunks for line in hunk.body.split("\n") if line[:1] in ("+", "-")]
-    added = sum(line[0] == "+" for line in changed)
-    removed = len(changed) - added
-    hits = [line for line in changed if named and named.search(line)][:_NAMED_LINES]
-    out.append("\n".join([f"{_head(lines, path)[-1]} ({why}, +{added} -{removed})", *hits]) + "\n")
-    gone.files.append(f"+{added} -{removed} lines of {path}" + (f" but {len(hits)} hits" if hits else ""))
+
+    def _counted(self, head: str, path: str, why: str, hunks: list[Hunk]) -> None:
+        """The file's name, its counts, and those of its changed lines that the query names."""
+        marks, lines = self.source.marks, self.source.lines
+        added, removed = (sum(marks.count(mark, h.first + 1, h.end) for h in hunks) for mark in "+-")
+        named = [at for h in hunks for at in self._named_in(h) if marks[at] in "+-"][:_NAMED_LINES]
+        self.out += [f"{head} ({why}, +{added} -{removed})", *(lines[at] for at in named)]
+        self.gone.files.append(f"+{added} -{removed} lines of {path}" + (f" but {len(named)} hits" if named else ""))
+
+    def _asks_for(self, path: str) -> bool:
+        return bool(self.query) and path.rsplit("/", 1)[-1].lower() in str(self.query).lower()
+
+    def _hunk(self, hunk: Hunk, heading: str | None) -> None:
+        """The hunk's changed lines and the context that they need.
+
+        Each stretch says where it begins in the new file, and the first one in which declaration; with None for the
+        heading nothing is said.
+        """
+        marks, lines, out = self.source.marks, self.source.lines, self.out
+        at, line, left = hunk.first + 1, hunk.new, hunk.end - hunk.first - 1
+        mark, tail = "@" * (hunk.width + 1), _short(heading) if heading else ""
+        for start, end in self._spans(hunk):
+            if heading is not None:
+                line += start - at - marks.count("-", at, start) - marks.count("\\", at, start)
+                out.append(f"{mark} +{line} {mark}{tail}")
+                at, tail = start, ""
+            out += lines[start:end]
+            left -= end - start
+        self.gone.context += left
+
+    def _spans(self, hunk: Hunk) -> list[tuple[int, int]]:
+        """Stretches of a hunk that stay: changed lines, lines that the query names, around few of these their neighbours.
+
+        Stretches that one line would part are joined over it.
+        """
+        marks, lines, first = self.source.marks, self.source.lines, hunk.first + 1
+        found = self._changed_in(hunk) if hunk.width == 1 else _merged(lines, first, hunk.end, hunk.width)
+        if self.named:
+            found = sorted({*found, *((at, at + 1) for at in self._named_in(hunk))})
+        spans: list[tuple[int, int]] = []
+        for start, end in found:
+            # few lines that only came or only went: what they replace, or their number, does not explain them
+            few = end - start <= _FEW and not ("-" in marks[start:end] and "+" in marks[start:end])
+            if few and self.margin:
+                start -= start > first and _TELLING.search(lines[start - 1]) is not None
+                end += end < hunk.end and _TELLING.search(lines[end]) is not None
+            if spans and start - spans[-1][1] <= 1:
+                spans[-1] = (spans[-1][0], max(spans[-1][1], end))
+            else:
+                spans.append((start, end))
+        return spans
+
+    def _changed_in(self, hunk: Hunk) -> list[tuple[int, int]]:
+        """The stretches of changed lines; the last one is cut where the hunk ends."""
+        start = bisect_left(self.changed, (hunk.first,))
+        found = self.changed[start : bisect_left(self.changed, (hunk.end,), start)]
+        if found and found[-1][1] > hunk.end:
+            found[-1] = (found[-1][0], hunk.end)
+        return found
+
+    def _named_in(self, hunk: Hunk) -> list[int]:
+        return self.named[bisect_left(self.named, hunk.first + 1) : bisect_left(self.named, hunk.end)]
 
 
-def _asks_for(query: str | None, path: str) -> bool:
-    return bool(query) and path.rsplit("/", 1)[-1].lower() in str(query).lower()
+def _merged(lines: list[str], first: int, end: int, width: int) -> list[tuple[int, int]]:
+    """The changed lines of a combined hunk, each with the notes under it: all but those that no parent lacks."""
+    found: list[tuple[int, int]] = []
+    for at in range(first, end):
+        if lines[at].startswith("\\"):
+            found[-1:] = [(start, at + 1) for start, stop in found[-1:] if stop == at] or found[-1:]
+        elif lines[at].rstrip("\r") and lines[at][:width].strip(" "):
+            found.append((at, at + 1))
+    return found
+
+
+def _named(text: str, source: Lines, pieces: list[Piece], names: tuple[str, ...]) -> list[int]:
+    """Lines that hold an asked name, where that tells the lines of hunks apart: few of those are context."""
+    pattern = _asked.pattern(_asked.Asked(names, ()))
+    if pattern is None:
+        return []
+    maybe = _holding(text.lower(), [name.lower() for name in names])
+    found = [at for at in sorted(maybe) if pattern.search(source.lines[at])]
+    hunks, marks = [(p.first + 1, p.end) for p in pieces if isinstance(p, Hunk)] if found else [], source.marks
+    context = sum(end - first - sum(marks.count(mark, first, end) for mark in "+-\n") for first, end in hunks)
+    hits = sum(marks[at] not in "+-" for at in found if any(first <= at < end for first, end in hunks))
+    return found if hits <= max(10, min(_NAMED_LINES, int(_NAMED_SHARE * context))) else []
+
+
+def _holding(text: str, names: list[str]) -> set[int]:
+    """The numbers of the lines, from 0, in which a name stands; a name holds no line feed."""
+    found: set[int] = set()
+    for name in names:
+        line, last, at = 0, 0, text.find(name)
+        while at >= 0:
+            line += text.count("\n", last, at)
+            found.add(line)
+            last, at = at, text.find(name, at + len(name))
+    return found
 
 
 def _head(lines: list[str], path: str) -> list[str]:
@@ -207,77 +311,7 @@ def _head(lines: list[str], path: str) -> list[str]:
     return [f"+++ {new or 'b/' + path}{note}"]
 
 
-def _hunk(hunk: Hunk, margin: int, named: re.Pattern[str] | None, out: list[str], heading: str | None) -> int:
-    """Append the hunk's changed lines and the context that they need; the number of context lines left out.
-
-    Each stretch says where it begins in the new file, and the first one in which declaration; with None for the heading
-    nothing is said.
-    """
-    text = hunk.text
-    feed, stop = hunk.at - 1, len(text) - text.endswith("\n")
-    mark, tail = "@" * (hunk.width + 1), _short(heading or "")
-    line, left, at, counted = hunk.new, 0, feed, feed
-    for start, end in _spans(text, feed, stop, hunk.width, margin, named):
-        if counted < at:
-            line += text.count("\n", counted, at) - text.count("\n-", counted, at) - text.count("\n\\", counted, at)
-        skipped = text.count("\n", at, start)
-        left, line, counted, at = left + skipped, line + skipped, start, end
-        out.append(
-            f"{text[start + 1 : end]}\n" if heading is None else f"{mark} +{line} {mark}{tail}{text[start:end]}\n"
-        )
-        tail = ""
-    return left + text.count("\n", at, stop)
-
-
 def _short(heading: str) -> str:
     """The declaration that a hunk stands in, up to its parameters."""
     end = _DECLARED.search(heading)
     return (heading[: end.start()] if end else heading)[:_HEADING_CHARS].rstrip()
-
-
-def _spans(
-    text: str, feed: int, stop: int, width: int, margin: int, named: re.Pattern[str] | None
-) -> list[tuple[int, int]]:
-    """Stretches of a hunk that stay: changed lines, lines that the query names, and around few of these their neighbours.
-
-    The lines stand between ``feed`` and ``stop``; each begins with its line feed. Stretches that one line would part are
-    joined over it.
-    """
-    changed = _CHANGED if width == 1 else re.compile(rf"\n(?! {{{width}}}|\\|\r?(?:\n|\Z))[^\n]*(?:\n\\[^\n]*)*")
-    found = [match.span() for match in changed.finditer(text, feed, stop)]
-    if named is not None:
-        lines = (m.span() for m in _LINE.finditer(text, feed, stop) if named.search(text, m.start() + 1, m.end()))
-        found = sorted({*found, *lines})
-    spans: list[tuple[int, int]] = []
-    for start, end in found:
-        if margin and _needs_neighbours(text, start, end):
-            before = text.rfind("\n", feed, start)
-            if before >= 0 and _TELLING.search(text, before, start):
-                start = before
-            after = text.find("\n", end + 1, stop)
-            after = after if after >= 0 else stop
-            if _TELLING.search(text, end, after):
-                end = after
-        if spans and text.count("\n", spans[-1][1], start) <= 1:
-            spans[-1] = (spans[-1][0], max(spans[-1][1], end))
-        else:
-            spans.append((start, end))
-    return spans
-
-
-def _needs_neighbours(text: str, start: int, end: int) -> bool:
-    """Few lines that only came or only went: what they replace, or their number, does not explain them."""
-    return text.count("\n", start, end) <= _FEW and (
-        text.find("\n-", start, end) < 0 or text.find("\n+", start, end) < 0
-    )
-
-
-def _named(text: str, pieces: list[Piece], query: str | None) -> re.Pattern[str] | None:
-    """A pattern for lines that the query names, where it tells lines apart (few context lines match)."""
-    names = _asked.asked(query)
-    pattern = _asked.pattern(_asked.Asked(names.names, ()))
-    if pattern is None or not pattern.search(text):
-        return None
-    bodies = [line for p in pieces if isinstance(p, Hunk) for line in p.body.split("\n") if line[:1] not in "+-"]
-    hits = sum(1 for line in bodies if pattern.search(line))
-    return pattern if hits <= max(10, min(_NAMED_LINES, int(_NAMED_SHARE * len(bodies)))) else None

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headroom_core.kinds import detect
+from headroom_core.transforms._unified import Lines as DiffLines
 from headroom_core.transforms._unified import Loose, parse
 from headroom_core.types import Context, Kind, Part, Rewrite
 
@@ -176,13 +177,13 @@ def _unsure(text: str) -> Kind | None:
 def _unfenced(lines: list[str], *, log: bool) -> Iterator[Segment]:
     """Diffs first, since their lines may look like anything; then JSON documents and traces between them."""
     pending: list[str] = []
-    for piece in parse("".join(lines)):
+    for piece in parse(DiffLines("".join(lines))):
         if isinstance(piece, Loose):
             yield from _as_diff(pending)
             pending = []
-            yield from _loose(_LINES.findall(piece.text), log=log)
+            yield from _loose(lines[piece.first : piece.end], log=log)
         else:
-            pending.append(piece.text)
+            pending += lines[piece.first : piece.end]
     yield from _as_diff(pending)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -110,3 +112,13 @@ def test_bad_input_takes_bounded_time(text: str) -> None:
     start = time.process_time()
     shorten(text + "\nwords\n")
     assert time.process_time() - start < 5
+
+
+def test_the_module_may_be_imported_before_the_pipeline() -> None:
+    """A program that names the class first compresses as any other."""
+    code = (
+        "from headroom_core.transforms.mixed import Mixed; from headroom_core import compress; "
+        "print(compress('02:49:05 INFO the ferry left\\n' * 300, kind='log', strict=True).ratio < 1)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "True\n", done.stderr

@@ -11,7 +11,7 @@ import pytest
 from headroom_core.anchors import asked
 from headroom_core.transforms import transform_for
 from headroom_core.transforms._json.preview import preview
-from headroom_core.transforms._unified import parse
+from headroom_core.transforms._unified import Lines, parse
 from headroom_core.transforms.diff import decode, encode
 from headroom_core.transforms.mixed import Mixed
 from headroom_core.types import Context, Kind, Part, Rewrite, Text
@@ -124,10 +124,11 @@ def test_the_lossless_form_of_a_diff_comes_back(ends: str) -> None:
 def test_a_hunk_begins_at_the_start_of_a_line_only() -> None:
     """A changed line that speaks of hunks is a changed line, and so is one behind the counts of its hunk."""
     hunk = "@@ -1,3 +1,3 @@\n a\n-see @@ -1,2 +3,4 @@ there\n+see @@ -5,6 +7,8 @@ there\n b\n"
-    pieces = parse(f"--- a/f\n+++ b/f\n{hunk}that is all: @@ -9,9 +9,9 @@\n")
+    source = Lines(f"--- a/f\n+++ b/f\n{hunk}that is all: @@ -9,9 +9,9 @@\n")
+    pieces = parse(source)
     assert [type(piece).__name__ for piece in pieces] == ["Header", "Hunk", "Loose"]
-    assert pieces[1].text == hunk
-    assert pieces[2].text == "that is all: @@ -9,9 +9,9 @@\n"
+    assert source.text(pieces[1].first, pieces[1].end) == hunk
+    assert source.text(pieces[2].first, pieces[2].end) == "that is all: @@ -9,9 +9,9 @@\n"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,8 @@ def test_a_hunk_begins_at_the_start_of_a_line_only() -> None:
 )
 def test_pieces_joined_are_the_text(text: str) -> None:
     """Whatever a text holds, no byte is lost or moved between headers, hunks and the rest."""
-    assert "".join(piece.text for piece in parse(text)) == text
+    source = Lines(text)
+    assert "".join(source.text(piece.first, piece.end) for piece in parse(source)) == text
 
 
 # ------------------------------------------------------------------ listings
