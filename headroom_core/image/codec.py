@@ -23,6 +23,7 @@ MIN_SIDE = 16
 _EXIF_ORIENTATION = 0x0112
 _MIME = {"PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
 _MIME |= {"BMP": "image/bmp", "TIFF": "image/tiff"}
+_READ = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # MPO comes as JPEG; no other decoder is ever asked
 _SAME_MIME = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
 _DAMAGED = (OSError, ValueError, SyntaxError, IndexError, EOFError, struct.error)
 _HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}
@@ -133,7 +134,7 @@ def _open(data: bytes) -> PilImage | Unusable:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(io.BytesIO(data))
+            return Image.open(io.BytesIO(data), formats=_READ)
     except Image.DecompressionBombError:
         return Unusable("decompression bomb: far more pixels than bytes suggest")
     except (UnidentifiedImageError, *_DAMAGED) as error:
@@ -152,7 +153,7 @@ def _refuse_by_shape(image: PilImage) -> Unusable | None:
 
 
 def _refuse_by_content(image: PilImage, data: bytes) -> Unusable | None:
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+    if getattr(image, "is_animated", False) and image.format != "MPO":  # to count all frames would take time
         return Unusable("animated or of several pages")
     if image.mode in ("CMYK", "YCCK", "LAB", "HSV"):
         return Unusable(f"{image.mode} colours")

@@ -116,10 +116,15 @@ def find(query: str | None, rows: Sequence[Row], size: tuple[int, int], *, unsur
         return Region((scaled(place[0], size),), f"named place: {place[1]}")
     kept = asked_rows(rows, query)
     if rows and unsure and len(kept) == len(rows):
-        return Region(_strips(rows, size), "all text", True)
+        return _text_region(rows, size, "all text")
     if not rows or len(kept) >= 0.6 * len(rows):
         return None
-    return Region(_strips([rows[at] for at in kept], size), f"{len(kept)} of {len(rows)} lines that answer to it", True)
+    return _text_region([rows[at] for at in kept], size, f"{len(kept)} of {len(rows)} lines that answer to it")
+
+
+def _text_region(rows: Sequence[Row], size: tuple[int, int], why: str) -> Region | None:
+    strips = _strips(rows, size)
+    return Region(strips, why, True) if strips else None
 
 
 def _strips(rows: Sequence[Row], size: tuple[int, int]) -> tuple[Box, ...]:
@@ -129,6 +134,8 @@ def _strips(rows: Sequence[Row], size: tuple[int, int]) -> tuple[Box, ...]:
     for row in sorted(rows, key=lambda row: row.box[1]):
         margin = 0.35 * (row.box[3] - row.box[1])
         box = clamp((left - 2 * margin, row.box[1] - margin, right + 2 * margin, row.box[3] + margin), size)
+        if box[2] - box[0] < 1 or box[3] - box[1] < 1:
+            continue  # an engine may see letters beyond the edge
         if strips and box[1] - strips[-1][3] <= 1.5 * margin:
             strips[-1] = around([strips[-1], box])
         else:

@@ -1,6 +1,6 @@
-"""Coverage-guided fuzzing of detection, every transform, markers and retrieval with atheris.
+"""Coverage-guided fuzzing of one transform, and of detection, markers and retrieval with it, by atheris.
 
-python -m tests.ccr.fuzz -runs=100000 -max_len=4000
+python -m tests.ccr.fuzz KIND -runs=10000 -max_len=4000
 """
 
 from __future__ import annotations
@@ -9,34 +9,40 @@ import importlib
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import atheris
-
-KINDS = ("json", "log", "search", "diff", "code", "table", "html", "config", "tree", "trace", "prose")
 
 with atheris.instrument_imports(include=["headroom_core"]):
     from headroom_core.ccr.marks import is_own, read_mark
     from headroom_core.ccr.memory import MemoryBlobs
     from headroom_core.ccr.originals import Originals
     from headroom_core.ccr.retrieve import answer
+    from headroom_core.image.decision import Technique
+    from headroom_core.image.plan import Planner
     from headroom_core.kinds import detect
     from headroom_core.pipeline import Compressor
-    from headroom_core.transforms import transform_for
-    from headroom_core.types import Message, Text
+    from headroom_core.transforms.picture import Picture
+    from headroom_core.types import Bytes, Image, Message, Text
 
     for _name in ("passages", "selections", "slices_code", "slices_json"):
         importlib.import_module(f"headroom_core.ccr.{_name}")
 
+    KIND = sys.argv.pop(1)
     STORE = Originals(MemoryBlobs(max_bytes=None), key=b"k" * 32)
-    MADE: list[Compressor] = []
-    for _kind in KINDS:
-        try:
-            transform_for(_kind)  # type: ignore[arg-type]
-        except ModuleNotFoundError:
-            continue
-        _options = {"originals": STORE, "retrievable": True, "namespace": "ns", "strict": True, "min_tokens": 0}
-        MADE.append(Compressor(kind=_kind, **_options))  # type: ignore[arg-type]
-        MADE[-1]([Message("tool", (Text("warm up: loads what is loaded late\n" * 50),))])
+    _options: dict[str, Any] = {
+        "originals": STORE,
+        "retrievable": True,
+        "namespace": "ns",
+        "strict": True,
+        "min_tokens": 0,
+    }
+    if KIND not in ("mixed", "image"):
+        _options["kind"] = KIND
+    MADE = Compressor(**_options)
+    MADE([Message("tool", (Text("warm up: loads what is loaded late\n" * 50),))])
+
+from tests.image.pictures import PAGE, FakeRouter, picture_bytes, reader
 
 SEEDS = {
     "json": '[{"id":1,"a":"x","b":[1,2]},{"id":2,"a":null}]' * 4,
@@ -51,18 +57,16 @@ SEEDS = {
     "trace": 'Traceback (most recent call last):\n  File "a.py", line 3, in f\n    g()\nValueError: x\n' * 5,
     "prose": "The order failed because the gateway timed out. It was tried again. " * 10,
 }
+SEEDS["mixed"] = "Read this:\n```json\n" + SEEDS["json"] * 3 + "\n```\nand this:\n```python\n" + SEEDS["code"] + "```\n"
 
 
-def one(data: bytes) -> None:
+def one_text(data: bytes) -> None:
     """Nothing raises, nothing grows, every original comes back."""
-    if len(data) < 2:
-        return
-    compressor = MADE[data[0] % len(MADE)]
-    query = ("failed", "a.py x", None)[data[1] % 3]
-    text = data[2:].decode("utf-8", "surrogateescape")
+    query = ("failed", "a.py x", None)[data[0] % 3] if data else None
+    text = data[1:].decode("utf-8", "surrogateescape")
     detect(text)
     assert read_mark(text) is None or not is_own(text, STORE, "ns")
-    outcome = compressor([Message("tool", (Text(text),))], query=query)
+    outcome = MADE([Message("tool", (Text(text),))], query=query)
     assert outcome.compressed_tokens <= outcome.original_tokens
     for change in outcome.changes:
         if change.ref is not None:
@@ -70,9 +74,30 @@ def one(data: bytes) -> None:
             answer({"ref": change.ref, "query": query or "x"}, originals=STORE, namespace="ns")
 
 
+def one_picture(data: bytes) -> None:
+    """The same for a picture; the first byte says what shall become of it."""
+    technique = list(Technique)[data[0] % len(Technique)] if data else Technique.CROP
+    picture = Picture(Planner(FakeRouter(technique, seen=PAGE), reader()))
+    made = MADE.with_options(transforms={"image": picture}, roles=("user",))
+    outcome = made([Message("user", (Text("What is the total?"), Image(Bytes(data[1:]), None)))])
+    assert outcome.compressed_tokens <= outcome.original_tokens
+    for change in outcome.changes:
+        if change.ref is not None:
+            assert STORE.get(change.ref, namespace="ns") == data[1:]
+            answer({"ref": change.ref, "region": "bottom right"}, originals=STORE, namespace="ns")
+
+
+def seeds() -> list[bytes]:
+    """Where the search begins."""
+    if KIND != "image":
+        return [bytes([number]) + SEEDS[KIND].encode() for number in range(3)]
+    forms = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+    return [bytes([n]) + picture_bytes(40, 30, form=form) for n, form in enumerate(forms)]
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        for number, seed in enumerate(SEEDS.values()):
-            (Path(folder) / str(number)).write_bytes(bytes([number, 0]) + seed.encode())
-        atheris.Setup([*sys.argv, folder], one)
+        for number, seed in enumerate(seeds()):
+            (Path(folder) / str(number)).write_bytes(seed)
+        atheris.Setup([*sys.argv, folder], one_picture if KIND == "image" else one_text)
         atheris.Fuzz()

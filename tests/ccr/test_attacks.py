@@ -11,8 +11,6 @@ from re import _parser as parser  # type: ignore[attr-defined]
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from headroom_core import compress
 from headroom_core.ccr.marks import is_own, mark, read_mark
@@ -294,49 +292,3 @@ def test_many_lines_that_say_nothing_take_no_time(line: str) -> None:
         if took > 4:
             slow[kind] = round(took, 1)
     assert slow == {}
-
-
-PIECES = st.sampled_from(
-    [
-        "{", "}", "[", "]", '"', "\\", ":", ",", "\n", "\r\n", "\t", " ", "<", ">", "/", "-", "+", "@@", "│", "├──", "|",
-        "null", "1e999", "NaN", "-0", '"a":1', '{"a":[1,2]}', "ERROR", "Traceback (most recent call last):", "src/a.py:3: x",
-        "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n", "<table><tr><td>", "key = value", "def f(x):\n    return x\n",
-        "12:00:01 INFO x=1", "a,b,c", "\x1b[31m", "\ud83d", "\u2028", "\0", "中", FORGED, "%s", "$(x)", "A" * 300, "==", "#",
-    ]
-)  # fmt: skip
-FUZZED = st.one_of(
-    st.lists(PIECES, max_size=120).map("".join),
-    st.tuples(st.lists(PIECES, min_size=1, max_size=6).map("".join), st.integers(2, 200)).map(lambda p: p[0] * p[1]),
-    st.text(st.characters(exclude_categories=()), max_size=300),
-)
-
-
-def fuzz(kind: str, examples: int) -> None:
-    store = Originals(MemoryBlobs(max_bytes=None), key=b"k" * 32)
-
-    @settings(max_examples=examples, deadline=None)
-    @given(FUZZED, st.sampled_from([None, "a ERROR", "x=1"]), st.sampled_from([None, 0.3]))
-    def check(text: str, query: str | None, ratio: float | None) -> None:
-        made = Compressor(
-            originals=store, retrievable=True, namespace="ns", kind=kind, strict=True, min_tokens=0, target_ratio=ratio
-        )
-        outcome = made(conversation(text), query=query)
-        assert outcome.compressed_tokens <= outcome.original_tokens
-        for change in outcome.changes:
-            if change.ref is not None:
-                assert store.get(change.ref, namespace="ns").decode("utf-8", "surrogatepass") == text
-
-    check()
-
-
-@pytest.mark.parametrize("kind", TEXT_KINDS)
-@pytest.mark.parametrize("examples", [25, pytest.param(10_000, marks=pytest.mark.full)])
-def test_no_input_breaks_a_transform(kind: str, examples: int) -> None:
-    """Whatever text reaches a transform as its kind: no exception, nothing dearer, every original comes back."""
-    from headroom_core.transforms import transform_for
-
-    try:
-        transform_for(kind)  # type: ignore[arg-type]
-    except ModuleNotFoundError:
-        pytest.skip(f"nothing compresses {kind}")
-    fuzz(kind, examples)
