@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .bench_rows import Row, Told, skipped
+from .unlearned import network
 
 if TYPE_CHECKING:
     from headroom_core.ccr.originals import Originals
@@ -27,7 +28,8 @@ def encoders(quick: bool, told: Told) -> Iterator[Row]:
     """Milliseconds for 512 tokens on one thread: ours from text to text, others one forward pass with random weights."""
     from headroom_core.kompress.compressor import KompressCompressor
 
-    rounds = 3 if quick else 12
+    rounds, few = (3, 2) if quick else (12, 5)
+    note = f"one pass, random weights, median of {few}"
     compressor = KompressCompressor(enable_ccr=False, threads=1)
     texts = iter([_text(seed) for seed in range(2 * rounds + 2)])
     compressor.compress(next(texts), query=_QUERY)
@@ -49,28 +51,19 @@ def encoders(quick: bool, told: Told) -> Iterator[Row]:
             "encoders", "512 tokens", f"{error.name} is not installed; pip install 'headroom-integrations[torch]'"
         )
         return
-    if quick:
-        yield Row(
-            "encoders",
-            "512 tokens",
-            "ModernBERT-base size, torch",
-            ms=_median(2, _torch("ModernBert", {"num_hidden_layers": 22})),
-        )
-    else:
-        from .kompress_speed import reference
+    from .kompress_speed import reference
 
-        yield Row("encoders", "512 tokens", "ModernBERT-base size, int8 ONNX", ms=_median(rounds, reference(1)))
+    yield Row("encoders", "512 tokens", "ModernBERT-base size, int8 ONNX", ms=_median(few, reference(1)), note=note)
     told("encoders", 2, 3)
     large = {
         "num_hidden_layers": 24,
         "hidden_size": 1024,
         "num_attention_heads": 16,
         "intermediate_size": 4096,
-        "vocab_size": 2000,
         "max_position_embeddings": 600,
     }
     yield Row(
-        "encoders", "512 tokens", "XLM-R-large size, torch", ms=_median(2 if quick else 5, _torch("XLMRoberta", large))
+        "encoders", "512 tokens", "XLM-R-large size, torch", ms=_median(few, _torch("XLMRoberta", large)), note=note
     )
     told("encoders", 3, 3)
 
@@ -96,12 +89,9 @@ def _text(seed: int) -> str:
 def _torch(name: str, sizes: dict[str, Any]) -> Callable[[], object]:
     """One forward pass of 512 tokens in full precision through a model of this size with random weights."""
     import torch
-    import transformers
 
     torch.set_num_threads(1)
-    options = {"attn_implementation": "eager"} | ({"reference_compile": False} if name == "ModernBert" else {})
-    config = getattr(transformers, f"{name}Config")(**sizes, **options)
-    model = getattr(transformers, f"{name}Model")(config).eval()
+    model = network(name, **sizes)
     ids = torch.randint(10, 1500, (1, 512))
 
     def once() -> object:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ import numpy as np
 
 from headroom_core.evals.data import rows
 from headroom_core.evals.kompress_sets import Item, pool
+from headroom_core.evals.unlearned import network
 from headroom_core.kompress.compressor import KompressCompressor
-from headroom_core.kompress.scorer import Ints, Scores
+from headroom_core.kompress.scorer import Floats, Ints, Scores
 from headroom_core.kompress.signals import query_ids, read, split
 from headroom_core.tokens.text import counter
 
@@ -24,18 +27,19 @@ def reference(threads: int, layers: int = 22) -> Callable[[], float]:
     import onnxruntime
     import torch
     from onnxruntime.quantization import QuantType, quantize_dynamic
-    from transformers import ModernBertConfig, ModernBertModel
 
-    config = ModernBertConfig(num_hidden_layers=layers, attn_implementation="eager", reference_compile=False)
-    model = ModernBertModel(config).eval()
-    folder = Path(tempfile.mkdtemp())
-    ids = torch.randint(10, 50000, (1, 512))
-    plain, small = folder / "plain.onnx", folder / "int8.onnx"
-    torch.onnx.export(model, (ids, torch.ones_like(ids)), str(plain), input_names=["ids", "mask"], dynamo=True)
-    quantize_dynamic(str(plain), str(small), weight_type=QuantType.QInt8)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(small), options, providers=["CPUExecutionProvider"])
+    model = network("ModernBert", num_hidden_layers=layers, reference_compile=False)
+    ids = torch.randint(10, 1500, (1, 512))
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter that traces: it takes seconds where the other takes a minute
+        plain, small = Path(folder) / "plain.onnx", Path(folder) / "int8.onnx"
+        torch.onnx.export(model, (ids, torch.ones_like(ids)), str(plain), input_names=["ids", "mask"], dynamo=False)
+        logging.disable(logging.WARNING)  # advice to optimise the graph first
+        quantize_dynamic(str(plain), str(small), weight_type=QuantType.QInt8)
+        logging.disable(logging.NOTSET)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        session = onnxruntime.InferenceSession(str(small), options, providers=["CPUExecutionProvider"])
     feed = dict(zip((i.name for i in session.get_inputs()), (ids.numpy(), np.ones((1, 512), np.int64)), strict=False))
     session.run(None, feed)
 
@@ -63,6 +67,10 @@ class _Timed:
         began = time.perf_counter()
         found: Scores = self.inner.late(hidden)
         self.seconds += time.perf_counter() - began
+        return found
+
+    def states(self, hidden: object, /) -> Floats:
+        found: Floats = self.inner.states(hidden)
         return found
 
 
