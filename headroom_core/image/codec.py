@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -92,8 +94,9 @@ def decode(data: bytes, mime: str | None = None) -> Picture | Unusable:
     if isinstance(image, Unusable):
         return image
     try:
-        refused = _refuse_by_shape(image) or _refuse_by_content(image, data)
-        flat = refused or _load(image)
+        with _quietly():
+            refused = _refuse_by_shape(image) or _refuse_by_content(image, data)
+            flat = refused or _load(image)
     except _DAMAGED as error:
         return Unusable(f"truncated or damaged: {type(error).__name__}")
     if isinstance(flat, Unusable):
@@ -128,12 +131,19 @@ def _refuse_by_header(data: bytes, mime: str | None) -> Unusable | None:
     return None
 
 
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Whatever Pillow warns of in a picture is no concern of the caller's program, which may turn warnings into errors."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _open(data: bytes) -> PilImage | Unusable:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with _quietly():
             return Image.open(io.BytesIO(data), formats=_READ)
     except Image.DecompressionBombError:
         return Unusable("decompression bomb: far more pixels than bytes suggest")
