@@ -22,7 +22,7 @@ _FEATURES = (
     ("live", "live evaluation", ("openai", "anthropic")),
     ("observe", "Prometheus and OpenTelemetry", ("prometheus_client", "opentelemetry.metrics")),
     ("torch", "torch backend", ("torch", "transformers")),
-    ("report", "reports and exact token counts", ("matplotlib", "tiktoken")),
+    ("report", "exact token counts", ("tiktoken", "rich")),
 )
 
 
