@@ -402,7 +402,8 @@ def _log(lines: list[str], votes: Votes, text: str) -> Detected | None:
 
 def _fenced(lines: list[str], votes: Votes, text: str) -> Detected | None:
     """Markdown around fenced blocks: what stands outside of the fences is no code."""
-    parts = _FENCE.split(text[: 4 * _WINDOW])
+    head = text[: 4 * _WINDOW]
+    parts = _FENCE.split(head) if "```" in head else []
     outside = [line[:LINE] for part in parts[::2] for line in part.split("\n") if line and not line.isspace()]
     if len(parts) < 3 or len(outside) < 2 or not _MARKDOWN.match(outside[0]):
         return None

@@ -39,22 +39,8 @@ _STAMP = re.compile(
     r"[\W_]{0,4}(?:\w{1,12}[\s|:-]{1,3}){0,2}[\W_]{0,3}(?:(?:19|20)\d\d[-/.]?[01]\d[-/.]?[0-3]\d|\d{1,2}[-/.]\d{1,2}(?:[-/.]\d{2,4})?[ T]\d\d:\d\d|\d\d:\d\d:\d\d\b"
     r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\w* +\d{1,2}[ ,]|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\w*,? (?:\d|[A-Z][a-z]{2} )|1\d{9}\b|\d{6} \d{6} |[IWEF]\d{4} \d\d:)"
 )
-_LEVELS = (
-    "INFO",
-    "DEBUG",
-    "WARN",
-    "ERROR",
-    "ERR ",
-    "TRACE",
-    "FATAL",
-    "CRITICAL",
-    "NOTICE",
-    "SEVERE",
-    "[info]",
-    "[warn",
-    "[error]",
-    "[debug]",
-    "level=",
+_LEVEL = re.compile(
+    r"INFO|DEBUG|WARN|ERROR|ERR |TRACE|FATAL|CRITICAL|NOTICE|SEVERE|\[info\]|\[warn|\[error\]|\[debug\]|level="
 )
 _BUILD = re.compile(
     r"(?:\s*(?:\x1b|travis_|##\[|::\w+|\$ \S|\+{1,3} \S|> \S+@\d|make(?:\[\d+\])?: |npm (?:WARN|ERR|notice|info|http)|yarn |gyp |Collecting |Downloading |Downloaded |Installing |Installed "
@@ -108,14 +94,14 @@ _VIM = re.compile(
     r"|endif\b|endfunction\b|endfunc\b|finish$|set(?:local)? cpo|(?:nore|n|i|v|x|o)+map\b|au(?:tocmd)?!? \w|aug(?:roup)? |command! |runtime!? \S|source \S|vim9script$|loadkeymap$|unlet )"
 )
 _DIGIT = re.compile(r"\d")
-_FAILED = ("rror", "ailed", "ailure", "arning", "exit", "status", "seconds", "ms")
+_FAILED = re.compile("rror|ailed|ailure|arning|exit|status|seconds|ms")
 _MARKS: dict[str, Callable[[str], object]] = {  # the marks that the logistic model weighs
     "hit": lambda line: _NUMBER_MARK.search(line) and HIT.match(line), "plain": lambda line: ":" in line and HIT_PLAIN.match(line), "number": _HIT_NUMBER.match, "heading": lambda line: _HEADING.match(line) and ("/" in line or "\\" in line or _ENDING.search(line)),
     "diagnostic": lambda line: ": " in line and _DIAGNOSTIC.match(line), "diff": DIFF.match, "frame": _FRAME.match, "stamp": lambda line: _DIGIT.search(line, 0, 48) and _STAMP.match(line),
     "build": _BUILD.match, "tag": TAG.match, "section": _SECTION.match, "assign": _ASSIGN.match, "yaml": _YAML.match,
     "branch": _BRANCH.match, "ls": _LS_LONG.match, "dir": _LS_DIR.match, "bare": _BARE.match, "name": _NAME.match,
-    "code": _CODE.match, "code_end": lambda line: line.rstrip().endswith(_CODE_END), "strong": _STRONG_CODE.match, "sentence": _SENTENCE.match,
-    "level": lambda line: _holds(line[:100], _LEVELS),
+    "code": _CODE.match, "code_end": lambda line: line.rstrip().endswith(_CODE_END), "strong": _STRONG_CODE.match, "sentence": lambda line: line.count(" ") >= 5 and _SENTENCE.match(line),
+    "level": lambda line: _LEVEL.search(line, 0, 100),
     "words": lambda line: line.count(" ") >= 5,
     "indented": lambda line: line[0] in " \t",
     "long": lambda line: len(line) >= LINE,
@@ -124,7 +110,7 @@ _MARKS: dict[str, Callable[[str], object]] = {  # the marks that the logistic mo
     "colon": lambda line: line[-1] == ":",
     "digits": lambda line: _DIGIT.search(line, 0, 12),
     "escape": lambda line: "\x1b[" in line,
-    "failed": lambda line: _holds(line[:160], _FAILED),
+    "failed": lambda line: _FAILED.search(line, 0, 160),
     "comment": lambda line: line.lstrip()[:1] in ("#", ";"),
 }  # fmt: skip
 FEATURES = (*_MARKS, "few")
@@ -135,7 +121,7 @@ _RARE: dict[str, Callable[[str], object]] = {
     "ci": _CI.match,
     "vim": _VIM.match,
     "web_head": _WEB_HEAD.match,
-    "web_address": _WEB_ADDRESS.match,
+    "web_address": lambda line: "://" in line and _WEB_ADDRESS.match(line),
 }
 
 
@@ -152,10 +138,6 @@ class Votes:
         share = self._shares.get(name)
         if share is None:
             carries = _MARKS.get(name) or _RARE[name]
-            share = sum(1 for line in self._lines if carries(line)) / len(self._lines)
+            share = sum(map(bool, map(carries, self._lines))) / len(self._lines)
             self._shares[name] = share
         return share
-
-
-def _holds(line: str, words: tuple[str, ...]) -> bool:
-    return any(word in line for word in words)

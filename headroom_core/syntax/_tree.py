@@ -85,19 +85,19 @@ def read(data: bytes, name: str) -> Outline | None:
     made.literals = [
         ((n.start_byte, n.end_byte), [(c.start_byte, c.end_byte) for c in n.named_children if "comment" not in c.type])
         for n in found.get("literal", ())
-        if n.end_point[0] - n.start_point[0] >= _MIN_LITERAL_LINES and not n.has_error
+        if data.count(b"\n", n.start_byte, n.end_byte) >= _MIN_LITERAL_LINES and not n.has_error
     ]
-    plain_texts = (n for n in found.get("text", ()) if n.end_point[0] - n.start_point[0] >= _MIN_TEXT_LINES)
+    plain_texts = (n for n in found.get("text", ()) if data.count(b"\n", n.start_byte, n.end_byte) >= _MIN_TEXT_LINES)
     made.texts = [(n.start_byte, n.end_byte) for n in plain_texts if not _interpolated(n)]
     return made
 
 
 def _trimmed(node: Node, data: bytes) -> Span:
     """A comment without the line end that some grammars count in."""
-    end = node.end_byte
-    while end > node.start_byte and data[end - 1 : end] in (b"\n", b"\r"):
+    start, end = node.start_byte, node.end_byte
+    while end > start and data[end - 1] in b"\r\n":
         end -= 1
-    return node.start_byte, end
+    return start, end
 
 
 def _interpolated(node: Node) -> bool:
@@ -260,4 +260,4 @@ def _wraps(node: Node, data: bytes) -> bool:
 
 
 def _text(node: Node) -> str:
-    return node.text.decode("utf-8", "replace") if node.text else ""
+    return (node.text or b"").decode("utf-8", "replace")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from itertools import repeat
 from typing import Final
 
 _WINDOW_CHARS: Final = 2_000
 _WINDOWS: Final = 4
 _LINE_CHARS: Final = 300
+_SURE_SHAPES: Final = 8
 _SPACES: Final = re.compile(r"\s{2,}")
 
 _SHAPES: Final[dict[str, re.Pattern[str]]] = {
@@ -52,6 +54,8 @@ _FALLBACKS: Final = {"c": ("cpp",), "cpp": ("c",), "javascript": ("tsx",), "type
 def languages(text: str) -> tuple[str, ...]:
     """Candidates, best first; empty where no shape of a known language stands out."""
     sample = _sample(text)
+    if _is_python(sample):
+        return ("python",)
     if _ELSEWHERE.search(sample):
         return ()
     scores = {language: float(sum(1 for _ in shape.finditer(sample))) for language, shape in _SHAPES.items()}
@@ -73,6 +77,16 @@ def languages(text: str) -> tuple[str, ...]:
     best = [name for name in ranked if name != "other" and scores[name] >= 0.4 * scores[ranked[0]]][:2]
     found = [x for name in best for x in (name, *_FALLBACKS.get(name, ()))]
     return tuple(dict.fromkeys(found))
+
+
+def _is_python(sample: str) -> bool:
+    """Many lines of shapes that Python has, and none to speak of that end as lines do elsewhere: nothing else is asked."""
+    lines = sample.split("\n")
+    shapes = sum(1 for _ in _SHAPES["python"].finditer(sample))
+    if shapes < _SURE_SHAPES or shapes * 10 < len(lines):
+        return False
+    ends = sum(map(str.endswith, lines, repeat(("{", ";", "}"))))
+    return ends * 50 <= len(lines) and "end" not in lines
 
 
 def _sample(text: str) -> str:

@@ -61,7 +61,7 @@ def outline(source: str, language: str | None = None) -> Outline | None:
     """
     if len(source) > _MAX_CHARS or not source.strip() or "\x00" in source:
         return None
-    if max(map(len, source.split("\n"))) > _MAX_LINE_CHARS:
+    if len(source) > _MAX_LINE_CHARS and max(map(len, source.split("\n"))) > _MAX_LINE_CHARS:
         return None
     try:
         data = source.encode("utf-8")

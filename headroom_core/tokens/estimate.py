@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 BITS: Final = 24
 BLOCK: Final = 1 << 14
-_STRETCH: Final = 1 << 15  # bytes looked at in one go: two blocks share numpy's own cost; larger rows come from mmap anew
+_STRETCH: Final = 1 << 15  # bytes looked at in one go; rows of more than that come from mmap, page by page
 _SHORT: Final = 100
 _LONGEST: Final = 40  # bytes; longer tokens are rare, longer pieces that pass by chance would cost dearly
 _BASE: Final = 0x85EBCA6B  # odd, so that it has an inverse modulo 2^32

@@ -98,6 +98,7 @@ def _methods(outline: Outline, owner: int, room: float) -> set[int]:
 def _callers(outline: Outline, named: list[int], kept: set[int]) -> set[int]:
     """Functions outside that call a named one: the shortest few, within a share of the text."""
     names = {_last(outline.symbols[i].name).encode() for i in named}
+    data = outline.data
     call = re.compile(rb"(?<![\w$])(?:" + b"|".join(re.escape(n) for n in sorted(names)) + rb")\s*(?:<[^<>()]*>)?\(")
     spans = [(outline.symbols[i].start, outline.symbols[i].end) for i in kept]
     callers = []
@@ -106,7 +107,7 @@ def _callers(outline: Outline, named: list[int], kept: set[int]) -> set[int]:
             continue
         if any(s <= symbol.start and symbol.end <= e for s, e in spans):
             continue
-        if call.search(outline.data, *symbol.fold):
+        if any(data.find(name, *symbol.fold) >= 0 for name in names) and call.search(data, *symbol.fold):
             callers.append((symbol.end - symbol.start, i))
     room = min(_CALLERS_SHARE, _SHARE_WITH_CALLERS - _share(outline, kept)) * len(outline.data)
     found: set[int] = set()

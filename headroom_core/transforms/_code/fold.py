@@ -8,6 +8,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Final, TypeAlias
 
+import numpy as np
+
 from headroom_core.syntax.languages import LANGUAGES
 from headroom_core.syntax.outline import Outline, Span, Symbol
 
@@ -25,11 +27,8 @@ class Lines:
     def __init__(self, data: bytes, first: int = 1) -> None:
         self.data = data
         self.first = first
-        self.starts = [0]
-        at = data.find(b"\n")
-        while at >= 0:
-            self.starts.append(at + 1)
-            at = data.find(b"\n", at + 1)
+        feeds = np.frombuffer(data, np.uint8) == ord("\n")
+        self.starts: list[int] = [0, *(feeds.nonzero()[0] + 1).tolist()]
         self.end = b"\r\n" if data[: self.starts[1] if len(self.starts) > 1 else 0].endswith(b"\r\n") else b"\n"
 
     def number(self, offset: int) -> int:
@@ -49,7 +48,7 @@ class Lines:
 
     def count(self, start: int, end: int) -> int:
         """How many lines of ``start:end`` hold anything."""
-        return sum(1 for line in self.data[start:end].split(b"\n") if line.strip())
+        return sum(map(bool, map(bytes.strip, self.data[start:end].split(b"\n"))))
 
 
 class Folder:
@@ -67,7 +66,6 @@ class Folder:
         self.edits: list[Edit] = []
         self.settled: list[Span] = []
         self.functions = 0
-        self.left_out_lines = 0
 
     def run(self) -> None:
         """Fold everything that may fold, from the outside in."""
@@ -104,7 +102,6 @@ class Folder:
         if len(replacement) >= end - start:
             return False
         self.functions += 1
-        self.left_out_lines += self.lines.count(start, end)
         if symbol.style in ("braces", "expression"):
             start = self._close_up(start)
             replacement = replacement if self.data[start - 1 : start].isspace() else b" " + replacement
