@@ -16,15 +16,20 @@ _EVERYTHING = re.compile(
     r"\b(?:summar\w+|transcri\w+|ocr|everything|whole|entire|full text|all (?:the )?(?:text|items?|fields?|lines?|rows?|data)"
     r"|extract (?:the )?(?:text|table|data|fields)|translate|markdown|json|csv|describe|explain|about|list|read (?:it|this|the text)"
     r"|what does (?:it|this|the \w+) say|what is written|convert|compare|how many|difference|sum of|average|most|least"
-    r"|highest|lowest|largest|smallest|first|last|before|after|next|between|each|every|which items?|items|purchased|bought)\b",
+    r"|highest|lowest|largest|smallest|first|last|before|after|next|between|each|every|which items?|items|(?:what|which|who|things?)\b.*\b(?:purchased|bought))\b",
     re.I,
 )
 _MONEY = re.compile(r"(?:[$€£¥₹]|\b(?:rm|usd|eur|gbp|myr|chf)\b)\s?\d|\d{1,3}(?:[ ,.']\d{3})*[.,]\s?\d{2}\b", re.I)
-_DATE = re.compile(
-    r"\b\d{1,4}\s?[-/.]\s?\d{1,2}\s?[-/.]\s?\d{2,4}|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b|\b(?:19|20)\d\d\b"
-    r"|\b\d{8}\b|\bdate\b|年|月",
+_MONTH = (
+    r"(?<![a-z])(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)(?![a-z])"
+)
+_FULL_DATE = re.compile(
+    rf"\d{{1,4}}\s?[-/.]\s?\d{{1,2}}\s?[-/.]\s?\d{{2,4}}|\d\s?(?:st|nd|rd|th)?[ ./-]*{_MONTH}|{_MONTH}[ ./-]*\d|年|月"
+    r"|(?<!\d)(?:19|20)\d\d(?:0[1-9]|1[0-2])[0-3]\d(?!\d)|(?<!\d)[0-3]\d(?:0[1-9]|1[0-2])(?:19|20)\d\d(?!\d)",
     re.I,
 )
+_DATE = re.compile(rf"{_FULL_DATE.pattern}|{_MONTH}|\b(?:19|20)\d\d\b|\bdate\b", re.I)
 _TIME = re.compile(r"\b\d{1,2}\s?[:.]\s?\d{2}\b|\b\d{1,2}\s?[ap]\.?m\b|\btime\b", re.I)
 _PHONE = re.compile(r"\b(?:tel|phone|fax|call|mobile|hotline|hp|h/p|contact)\b|\+?\d[\d ()/-]{6,}\d", re.I)
 _NET = re.compile(r"@|\bwww\b|https?:|\.(?:com|org|net|gov|edu|io|de|my|co)\b|\be-?mail\b|\bweb\b", re.I)
@@ -75,6 +80,11 @@ def _matching(*patterns: re.Pattern[str]) -> Callable[[Sequence[Row]], set[int]]
     return keep
 
 
+def _dates(rows: Sequence[Row]) -> set[int]:
+    """Rows with a date, a year or that word; none where no row shows a whole date: it was not read, so all stays."""
+    return _matching(_DATE)(rows) if _matching(_FULL_DATE)(rows) else set()
+
+
 def _totals(rows: Sequence[Row]) -> set[int]:
     """Rows that name a sum, and the rows with money among and next to them.
 
@@ -119,7 +129,7 @@ def _near(found: set[int], rows: Sequence[Row], reach: int) -> set[int]:
 
 
 _KINDS = (
-    _Wanted(re.compile(r"\b(?:date|when|what day|which day|issued on|expir\w+|year|month|deadline)\b", re.I), _matching(_DATE)),
+    _Wanted(re.compile(r"\b(?:date|when|what day|which day|issued on|expir\w+|year|month|deadline)\b", re.I), _dates),
     _Wanted(re.compile(r"\b(?:what time|time of|at what hour|how late)\b", re.I), _matching(_TIME, _DATE)),
     _Wanted(re.compile(r"\b(?:tax|gst|vat)\b", re.I), _matching(_TAX)),
     _Wanted(

@@ -121,6 +121,22 @@ def test_a_total_without_its_figure_keeps_everything() -> None:
     assert len(asked_rows(found, "What is the total?")) == len(found)
 
 
+@pytest.mark.parametrize(
+    ("printed", "whole"),
+    [
+        ("#001-000105/01/201813:30-R", False), ("25DEC2017 18:20", False), ("20180105", False), ("Jan 5, 2018", False),
+        ("Tel 03-61855688", True), ("MINI MART since 1998", True), ("DATE O5/0I/2OI8", True),
+    ],
+)  # fmt: skip
+def test_a_date_is_found_in_a_run_and_never_guessed(printed: str, whole: bool) -> None:
+    """Print runs together; what is no whole date is not trusted to be the answer, and then every row stays."""
+    lines = [line for line in RECEIPT if not line.text.startswith("Date")]
+    found = rows([*lines, Line(printed, (20, 900, 300, 928), 0.9)])
+    kept = asked_rows(found, "When was this bought?")
+    assert (len(kept) == len(found)) is whole
+    assert printed in [found[at].text for at in kept]
+
+
 @pytest.mark.parametrize(("beside", "whole"), [("Rounding 0.00", True), ("18.40", False)])
 def test_a_neighbour_lends_its_figure_only_where_it_has_no_name(beside: str, whole: bool) -> None:
     """A lone figure under "total" is its figure; one that belongs to another name is not."""
