@@ -23,6 +23,8 @@ _MIN_TRACE_LINES: Final = 8
 _MAX_CHARS: Final = 20_000_000
 _JSON_TRIES: Final = 40
 _WHOLE: Final = frozenset(("diff", "code", "table", "html", "search", "config", "image", "opaque"))
+_COUNTED: Final = frozenset(("log", "code", "trace"))
+"""Kinds whose short forms speak of lines by number."""
 _LOOSE_KINDS: Final = frozenset(("log", "search", "table", "tree", "trace"))
 
 _FENCES: Final = ("```", "~~~")
@@ -68,35 +70,47 @@ class Mixed:
         fenced_only, log = part.kind in _WHOLE, part.kind == "log"
         if (fenced_only or log) and not any(mark in text for mark in (_FENCES if fenced_only else _MARKS)):
             return None
-        parts = segments(text, fenced_only=fenced_only, log=log)
-        if log and all(segment.kind in (None, "log") for segment in parts):
-            return None
+        parts = _fenced_in_prose(text) if fenced_only or log else segments(text)
+        if log and not parts:
+            parts = segments(text, log=True)
+            if all(segment.kind in (None, "log") for segment in parts):
+                return None
         if len(parts) < 2 or not any(segment.kind for segment in parts):
-            return None
-        if fenced_only and detect("".join(segment.text for segment in parts if not segment.kind)).kind != "prose":
             return None
         out: list[str] = []
         done: Counter[str] = Counter()
         ratio = _ratio(parts, context)
+        line = 1
         for segment in parts:
-            inner = context.nested(segment.text, kind=segment.kind, target_ratio=ratio) if segment.kind else None
-            short = _closed(segment.text, inner) if inner is not None else segment.text
-            if segment.kind and len(short) < len(segment.text):
-                done[segment.kind] += 1
-                out.append(short)
-            else:
-                out.append(segment.text)
-        if not done:
+            whole, short = segment.text, segment.text
+            if segment.kind:
+                inner = context.nested(whole.removesuffix("\n"), kind=segment.kind, target_ratio=ratio)
+                short = _closed(segment, inner, line) if inner is not None else whole
+                done[segment.kind] += len(short) < len(whole)
+            out.append(min(short, whole, key=len))
+            line += whole.count("\n")
+        if not done.total():
             return None
-        kinds = ", ".join(f"{kind} ×{count}" if count > 1 else kind for kind, count in done.items())
+        kinds = ", ".join(f"{kind} ×{count}" if count > 1 else kind for kind, count in done.items() if count)
         return Rewrite.of("".join(out), f"what is said at the end of each shortened part ({kinds})")
 
 
-def _closed(text: str, inner: Rewrite) -> str:
-    """A shortened segment, its own note on a line of its own, and the line end that it had."""
-    body = inner.text.rstrip("\n") if text.endswith("\n") else inner.text
-    note = f"\n(left out: {inner.left_out})" if inner.left_out else ""
-    return body + note + ("\n" if text.endswith("\n") else "")
+def _fenced_in_prose(text: str) -> list[Segment]:
+    """The segments of a text of words around fenced blocks; none where what stands around them is of another kind."""
+    parts = segments(text, fenced_only=True) if any(mark in text for mark in _FENCES) else []
+    around = "".join(segment.text for segment in parts if not segment.kind)
+    return parts if any(segment.kind for segment in parts) and detect(around).kind == "prose" else []
+
+
+def _closed(segment: Segment, inner: Rewrite, line: int) -> str:
+    """A shortened segment, its own note on a line of its own, and the line end that it had.
+
+    Its line numbers begin with 1; the note says on which ``line`` of the whole that is.
+    """
+    end = "\n" * segment.text.endswith("\n")
+    counted = f", lines counted from line {line}" if segment.kind in _COUNTED and line > 1 else ""
+    note = f"\n(left out: {inner.left_out}{counted})" if inner.left_out else ""
+    return (inner.text.rstrip("\n") if end else inner.text) + note + end
 
 
 def _ratio(parts: list[Segment], context: Context) -> float | None:

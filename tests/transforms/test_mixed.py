@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headroom_core import compress
+from headroom_core.kinds import detect
 from headroom_core.transforms.mixed import Mixed, segments
 from headroom_core.types import Context, Kind, Part, Rewrite, Strength, Text
 
@@ -34,7 +36,7 @@ def shorten(
     seen: list[tuple[str, Kind | None]] = []
 
     def nested(inner: str, *, kind: Kind | None = None, target_ratio: float | None = None) -> Rewrite | None:
-        seen.append((inner, kind))
+        seen.append((inner + "\n", kind))
         return Rewrite.of(f"<{kind}>", "most of it")
 
     context = Context(count=len, strength=strength, nested=nested)
@@ -70,6 +72,19 @@ def test_a_report_that_looks_like_a_diff_is_a_mixture_where_its_words_are_prose(
     assert (
         shorten(DIFF.replace(" line 3 ", " ```\n line 3 ").replace(" line 33 ", " ```\n line 33 "), "diff")[0] is None
     )
+
+
+@pytest.mark.parametrize("fence", ["```", "```log", "~~~"])
+def test_a_log_inside_a_fence_leaves_the_words_around_it_alone(fence: str) -> None:
+    """However much longer the log is, the report that quotes it stays; a log that prints fences is one log."""
+    text = f"# Incident\n\nThis is what it wrote.\n\n{fence}\n{LOG}{fence[:3]}\n\nMaria will look at it on Monday.\n"
+    result, seen = shorten(text, "log")
+    assert seen == [(LOG, "log")]
+    assert result is not None
+    assert result.text == text.replace(LOG, "<log>\n(left out: most of it, lines counted from line 6)\n")
+    assert detect(text).kind == "log"
+    assert "Maria will look at it on Monday." in compress(text, query="Which request took longest?").text
+    assert shorten(f"{LOG}{fence}\n{LOG}{fence[:3]}\n{LOG}", "log") == (None, [])
 
 
 def test_in_a_log_traces_stay_with_their_lines() -> None:
