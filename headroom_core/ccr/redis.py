@@ -64,8 +64,9 @@ class RedisBlobs:
         scheme, found, rest = url.partition("://")
         scheme = scheme.lower().replace("valkey", "redis") if found else ""  # what is no url may hold a password
         settings: dict[str, Any] = {"socket_timeout": timeout_s, "socket_connect_timeout": connect_timeout_s}
-        # The client's own retries would sleep for seconds; one at once is for a pooled connection that may have died.
-        settings |= {"retry": Retry(NoBackoff(), 3 if "cluster" in scheme else 1), **options}
+        # The client's own retries would sleep for seconds. At once, and not after a timeout: a pooled connection may have died.
+        times = 3 if "cluster" in scheme else 1
+        settings |= {"retry": Retry(NoBackoff(), times, (redis.ConnectionError, ConnectionError)), **options}
         try:
             if scheme in ("redis+sentinel", "rediss+sentinel"):
                 return cls(_watched(rest, tls=scheme.startswith("rediss"), **settings))

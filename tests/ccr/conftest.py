@@ -1,13 +1,12 @@
-"""Redis servers for the session: one as it comes, one that may evict, one that is a cluster of one node."""
+"""Redis servers for the session: one as it comes, one that may evict, a cluster of three, a master that Sentinel watches."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from .servers import RedisServer, redis_server
+from .servers import RedisServer, Watched, redis_cluster_of, redis_server, redis_watched
 
 
 @pytest.fixture(scope="session")
@@ -25,12 +24,14 @@ def redis_that_evicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redi
 
 
 @pytest.fixture(scope="session")
-def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    redis = pytest.importorskip("redis")
-    with redis_server(tmp_path_factory.mktemp("cluster"), "--cluster-enabled", "yes") as server:
-        client = redis.Redis.from_url(server.url)
-        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
-        while "ok" not in str(client.execute_command("CLUSTER INFO")["cluster_state"]):
-            time.sleep(0.02)
-        client.close()
-        yield server
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RedisServer]]:
+    pytest.importorskip("redis")
+    with redis_cluster_of(3, tmp_path_factory.mktemp("cluster")) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def redis_sentinel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    pytest.importorskip("redis")
+    with redis_watched(tmp_path_factory.mktemp("sentinel")) as watched:
+        yield watched

@@ -7,8 +7,9 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,79 @@ def redis_server(folder: Path, *settings: str) -> Iterator[RedisServer]:
         yield server
     finally:
         server.kill()
+
+
+@contextmanager
+def redis_cluster_of(nodes: int, folder: Path) -> Iterator[list[RedisServer]]:
+    """A cluster whose masters share the slots."""
+    import redis
+
+    with ExitStack() as stack:
+        servers = []
+        for number in range(nodes):
+            (folder / str(number)).mkdir()
+            settings = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+            servers.append(stack.enter_context(redis_server(folder / str(number), *settings)))
+        clients = [stack.enter_context(redis.Redis.from_url(server.url)) for server in servers]
+        for number, client in enumerate(clients):
+            first, last = 16384 * number // nodes, 16384 * (number + 1) // nodes - 1
+            client.execute_command("CLUSTER ADDSLOTSRANGE", first, last)
+            client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
+        for server in servers[1:]:
+            clients[0].execute_command("CLUSTER MEET", "127.0.0.1", server.port)
+        waited_for(
+            lambda: all(
+                client.execute_command("CLUSTER INFO")["cluster_state"] == "ok"
+                and client.execute_command("CLUSTER INFO")["cluster_known_nodes"] == str(nodes)
+                for client in clients
+            )
+        )
+        yield servers
+
+
+@dataclass
+class Watched:
+    """A master, its replica and the Sentinel that watches them."""
+
+    master: RedisServer
+    replica: RedisServer
+    sentinel: RedisServer
+
+    @property
+    def url(self) -> str:
+        return f"redis+sentinel://127.0.0.1:{self.sentinel.port}/main/0"
+
+
+@contextmanager
+def redis_watched(folder: Path) -> Iterator[Watched]:
+    """Sentinel takes the replica for master about a second after the master is gone."""
+    import redis
+
+    for name in ("master", "replica", "sentinel"):
+        (folder / name).mkdir()
+    with ExitStack() as stack:
+        master = stack.enter_context(redis_server(folder / "master"))
+        replica = stack.enter_context(redis_server(folder / "replica", "--replicaof", "127.0.0.1", str(master.port)))
+        with redis.Redis.from_url(master.url) as client:
+            waited_for(lambda: dict(client.info("replication").get("slave0", {})).get("state") == "online")
+        settings = folder / "sentinel" / "sentinel.conf"
+        settings.write_text(
+            f"sentinel monitor main 127.0.0.1 {master.port} 1\n"
+            "sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 5000\n"
+        )
+        sentinel = RedisServer(folder / "sentinel")
+        sentinel.program_settings = [str(settings), "--sentinel"]
+        sentinel.start()
+        stack.callback(sentinel.kill)
+        with redis.Redis.from_url(sentinel.url.removesuffix("/0")) as client:
+            waited_for(lambda: len(client.execute_command("SENTINEL REPLICAS", "main")) == 1)
+        yield Watched(master, replica, sentinel)
+
+
+def waited_for(done: Callable[[], bool], seconds: float = 30) -> None:
+    """Until it is done; raises after some time."""
+    end = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > end:
+            raise RuntimeError("the servers did not get ready")
+        time.sleep(0.02)

@@ -15,7 +15,7 @@ from headroom_core.ccr.sqlite import SqliteBlobs
 from headroom_core.testing.stores import BlobsContract
 from headroom_core.types import Blobs
 
-from .servers import RedisServer
+from .servers import RedisServer, Watched
 
 
 class TestMemory(BlobsContract):
@@ -98,9 +98,17 @@ class TestRedisThatEvicts(RedisContract):
 
 
 class TestRedisCluster(RedisContract):
+    """Three masters: keys, chunks and indices lie on different ones."""
+
     @pytest.fixture(autouse=True)
-    def _server(self, redis_cluster: RedisServer) -> None:
-        self.url = f"redis+cluster://127.0.0.1:{redis_cluster.port}"
+    def _server(self, redis_cluster: list[RedisServer]) -> None:
+        self.url = f"redis+cluster://127.0.0.1:{redis_cluster[1].port}"
+
+
+class TestRedisSentinel(RedisContract):
+    @pytest.fixture(autouse=True)
+    def _server(self, redis_sentinel: Watched) -> None:
+        self.url = redis_sentinel.url
 
 
 class TestLangChainBridge(BlobsContract):
