@@ -13,6 +13,7 @@ from headroom_core.types import Context, Part, Rewrite
 
 _SHARE, _LEAST, _MOST = 0.10, 300, 8_000
 _SMALL = 500  # tokens: a table up to this size keeps every row
+_CLOSING = 60  # tokens of the line about the rest
 _NUMERIC = 0.8
 _EXTREMES = 4
 _MAX_CHARS = 30_000_000
@@ -43,13 +44,34 @@ def _selected(grid: Grid, part: Part, context: Context) -> Rewrite | None:
     records: list[Value] = [
         dict(zip(grid.names, row, strict=True)) for row in zip(*[c.values for c in columns.columns], strict=True)
     ]
-    per_char = context.count(part.text[:20_000]) / max(1, len(part.text[:20_000]))
-    fixed = sum(len(line) + 1 for line in (*grid.tight_head, *grid.tail)) * per_char
-    budget = (
-        context.target_ratio * part.tokens if context.target_ratio else min(max(_SHARE * part.tokens, _LEAST), _MOST)
-    )
-    picked = pick(records, columns, wanted, lambda row: (len(grid.tight[row]) + 1) * per_char, max(budget - fixed, 80))
-    return _rewrite(grid, columns, sorted({*picked.rows, *_extremes(columns, wanted)}), wanted)
+    ratio = context.target_ratio
+    budget = ratio * part.tokens if ratio else min(max(_SHARE * part.tokens, _LEAST), _MOST)
+    sample = "\n".join([*grid.tight_head, *grid.tight, *grid.tail]) if ratio else part.text[:20_000]
+    tokens = context.count(sample)
+    if ratio and tokens <= budget:
+        return _tight(sample, part, ratio)
+    costs = [(len(line) + 1) * tokens / max(1, len(sample)) for line in grid.tight]
+    fixed = sum(len(line) + 1 for line in (*grid.tight_head, *grid.tail)) * tokens / max(1, len(sample))
+    picked = pick(records, columns, wanted, costs.__getitem__, max(budget - fixed, 80))
+    kept = {*picked.rows, *_extremes(columns, wanted)}
+    if ratio:
+        kept |= _between(kept, costs, budget - fixed - _CLOSING)
+    return _rewrite(grid, columns, sorted(kept), wanted)
+
+
+def _tight(text: str, part: Part, ratio: float) -> Rewrite | None:
+    """All rows without their padding, where the caller wants less than the table as it stands and no lossless form is at hand."""
+    if ratio == 1 or padding.encode(part.text) is not None:
+        return None
+    return Rewrite.of(text, "bars and blanks around the cells")
+
+
+def _between(kept: set[int], costs: list[float], room: float) -> set[int]:
+    """Further rows at even distances, as many as fit into the share that the caller wants to keep."""
+    rest = [row for row in range(len(costs)) if row not in kept]
+    room -= sum(costs[row] for row in kept)
+    some = min(len(rest), int(len(rest) * room / max(1.0, sum(costs[row] for row in rest))))
+    return {rest[at * len(rest) // some] for at in range(some)}
 
 
 def _values(grid: Grid, at: int) -> list[Value]:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headroom_core import compress
 from headroom_core.transforms._table.padding import decode, encode
 from headroom_core.transforms._table.read import read
 from headroom_core.transforms.table import Table
@@ -207,3 +208,24 @@ def test_bad_input_takes_bounded_time(text: str) -> None:
     start = time.process_time()
     rewrite(text, "Where is x?", tokens=100_000)
     assert time.process_time() - start < 6
+
+
+@pytest.mark.parametrize("name", ["csv", "markdown", "fixed"])
+def test_a_target_ratio_is_the_share_that_stays(name: str) -> None:
+    """All rows at 1.0, about half at 0.5, with the asked row among them; a smaller target keeps fewer."""
+    names = ("id", "email", "country", "amount")
+    rows = [(str(i), f"user{i}@example.org", ("DE", "FR", "US")[i * i % 3], f"{i * 37 % 900}.50") for i in range(300)]
+    text = {
+        "csv": "\n".join(map(",".join, [names, *rows])),
+        "markdown": "\n".join(f"| {' | '.join(row)} |" for row in [names, ("---",) * 4, *rows]),
+        "fixed": "\n".join(f"{a:<6}{b:<26}{c:<9}{d}" for a, b, c, d in [tuple(map(str.upper, names)), *rows]),
+    }[name]
+    kept = {}
+    for ratio in (0.1, 0.5, 0.9, 1.0):
+        out = compress(text, query="How much did user77@example.org pay?", target_ratio=ratio)
+        kept[ratio] = sum(row[1] in out.text for row in rows)
+        assert out.ratio <= ratio
+        assert "user77@example.org" in out.text
+    assert kept[1.0] == 300
+    assert 120 <= kept[0.5] <= 200
+    assert kept[0.1] < 40 < kept[0.5] < kept[0.9]
