@@ -103,8 +103,11 @@ def ranges(given: str | int, name: str, lowest: int, count: int) -> list[tuple[i
 def pick_lines(text: str, lines: str | int) -> Piece:
     """The lines of these numbers. One range comes byte for byte; several come under a heading each."""
     held = Lines(text)
-    spans = ranges(lines, "lines", 1, len(held))
-    what = f"lines {_spoken(spans)} of {len(held):,}"
+    return _pick(held, ranges(lines, "lines", 1, len(held)), "")
+
+
+def _pick(held: Lines, spans: list[tuple[int, int]], named: str) -> Piece:
+    what = f"{named}lines {_spoken(spans)} of {len(held):,}"
     if len(spans) == 1:
         return Piece(held.text(*spans[0]), what)
     return Piece("".join(_headed(f"lines {a}-{b}", held.text(a, b)) for a, b in spans), what)
@@ -141,14 +144,13 @@ def pick_pointer(text: str, kind: str, pointer: str) -> Piece:
 
 
 def pick_symbol(text: str, kind: str, symbol: str) -> Piece:
-    """The definition of a function or class, as it stands in the source."""
-    from headroom_core.ccr.slices_code import symbol as read
+    """The lines of a function or class; several of one name come under a heading each."""
+    from headroom_core.ccr.slices_code import places
 
-    found = read(text, symbol)
-    if found is None:
+    found = places(text, symbol)
+    if not found:
         raise _unfit("symbol", kind, f"It defines no {symbol[:80]!r}. Ask by lines or by query.")
-    start = text.find(found)
-    return Piece(found, f"{symbol[:80]}, {Lines(text).span(start, start + len(found))}" if start >= 0 else symbol[:80])
+    return _pick(Lines(text), found, f"{symbol[:80]}, ")
 
 
 def _json_rows(text: str) -> Sequence[str] | None:

@@ -1,4 +1,4 @@
-"""Source code by symbol: ``symbol(source, "Class.method")`` gives the lines of one definition back."""
+"""Source code by symbol: ``places(source, "Class.method")`` tells on which lines a definition stands."""
 
 from __future__ import annotations
 
@@ -32,18 +32,14 @@ def symbols(source: str, language: str | None = None) -> dict[str, tuple[int, in
     return found
 
 
-def symbol(source: str, name: str, language: str | None = None) -> str | None:
-    """The lines of the definition called ``name``; several of one name stand one after the other.
+def places(source: str, name: str) -> list[tuple[int, int]]:
+    """First and last line, from 1 and inclusive, of each definition called ``name``, in order.
 
-    ``name`` may be qualified (``Class.method``, ``Class::method``) or not. None where nothing is called so.
+    ``name`` may be qualified (``Class.method``, ``Class::method``) or not. Empty where nothing is called so.
     """
-    known = symbols(source, language)
+    known = symbols(source)
     wanted = name.strip().removesuffix("()").replace("::", ".").replace("#", ".") if name not in known else name
-    matches = _matches(known, wanted)
-    if not matches:
-        return None
-    lines = source.split("\n")
-    return "\n".join("\n".join(lines[first - 1 : last]) for first, last in matches)
+    return _matches(known, wanted)
 
 
 def _matches(known: dict[str, tuple[int, int]], wanted: str) -> list[tuple[int, int]]:

@@ -108,7 +108,7 @@ def _interpolated(node: Node) -> bool:
 def _symbol(node: Node, kind: str, row: Language, data: bytes) -> Symbol | None:
     if kind == "macro":
         return _macro(node)
-    body = node.child_by_field_name("body")
+    body = node if node.type == "block" else node.child_by_field_name("body")
     if body is None and node.type == "static_initializer":
         body = node.named_children[-1] if node.named_children else None
     if body is None:
@@ -210,6 +210,8 @@ def _whole(node: Node) -> Node:
 
 def _name(node: Node) -> tuple[str, Node | None]:
     """The name of a definition, and the node around it that gives the name, where that is not the definition itself."""
+    if node.type in _INITIALISERS:
+        return _INITIALISERS[node.type], None
     if node.type == "impl_item":
         named = node.child_by_field_name("type")
         return (_bare(_text(named)) if named else ""), None
@@ -240,6 +242,8 @@ def _declared(node: Node) -> str:
     return _text(declarator).replace("::", ".") if declarator is not None else ""
 
 
+_INITIALISERS: Final = {"static_initializer": "static", "class_static_block": "static", "block": "initializer"}
+"""Bodies that run without being called, by what they are called here."""
 _NAMED_FROM_OUTSIDE: Final = frozenset(("arrow_function", "function_expression", "generator_function", "class"))
 
 

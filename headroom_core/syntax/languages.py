@@ -12,7 +12,8 @@ class Language:
 
     ``functions`` have a ``body`` field that can fold; ``classes`` qualify the names of what stands in them;
     ``literals`` are long lists; ``texts`` are strings that may span lines; ``hoists`` are the statements that may
-    stand directly in a function body, so that the signature of an inner function can stay as code.
+    stand directly in a function body, so that the signature of an inner function can stay as code. ``bare`` are the
+    nodes whose direct blocks are bodies without a head: instance initialisers.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Language:
     texts: tuple[str, ...] = ()
     macros: tuple[str, ...] = ()
     hoists: tuple[str, ...] = ()
+    bare: tuple[str, ...] = ()
     factory: str = "language"
     body: Literal["suite", "braces"] = "braces"
 
@@ -38,12 +40,13 @@ class Language:
             "text": self.texts,
             "macro": self.macros,
         }
-        return "\n".join(f"[{' '.join(f'({t})' for t in types)}] @{name}" for name, types in groups.items() if types)
+        found = [f"[{' '.join(f'({t})' for t in types)}] @{name}" for name, types in groups.items() if types]
+        return "\n".join([*found, *(f"({around} (block) @function)" for around in self.bare)])
 
 
 _JS_FUNCTIONS: Final = (
     "function_declaration", "generator_function_declaration", "function_expression", "generator_function",
-    "arrow_function", "method_definition",
+    "arrow_function", "method_definition", "class_static_block",
 )  # fmt: skip
 _JS_HOISTS: Final = (
     "function_declaration",
@@ -89,6 +92,7 @@ LANGUAGES: Final[dict[str, Language]] = {
                        "static_initializer", "lambda_expression"),
             classes=("class_declaration", "interface_declaration", "enum_declaration", "record_declaration",
                      "annotation_type_declaration"),
+            bare=("class_body", "enum_body_declarations"),
             comments=("line_comment", "block_comment"), literals=("array_initializer",), texts=("string_literal",),
         ),
         Language(

@@ -150,4 +150,4 @@ def test_pointers_and_symbols_that_lead_nowhere_name_the_way_that_works() -> Non
         pick_pointer('{"a": 1}', "json", "/b")
     with pytest.raises(InvalidInput, match="Ask by lines or by query"):
         pick_symbol("def a():\n    return 1\n", "code", "b")
-    assert pick_symbol("x = 1\n\n\ndef a():\n    return 1\n", "code", "a").text == "def a():\n    return 1"
+    assert pick_symbol("x = 1\n\n\ndef a():\n    return 1\n", "code", "a").text == "def a():\n    return 1\n"

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from headroom_core.ccr.slices_code import symbol, symbols
+from headroom_core.ccr.selections import pick_symbol
+from headroom_core.ccr.slices_code import places, symbols
 from headroom_core.evals import data
 from headroom_core.syntax import _tree
 from headroom_core.syntax.guess import languages
@@ -414,12 +415,44 @@ def test_languages_without_a_grammar_fold_by_indentation() -> None:
 def test_symbols_give_definitions_back() -> None:
     """A definition comes back by its qualified name, decorators included; numbered text keeps its gutter."""
     source = SOURCES["python"]
-    assert symbol(source, "Box.tiny") == "    def tiny(self):\n        return 1"
-    assert str(symbol(source, "first")).startswith("@decorated(1)\nasync def first(")
-    assert symbol(source, "missing") is None
+    assert pick_symbol(source, "code", "Box.tiny").text == "    def tiny(self):\n        return 1\n"
+    assert pick_symbol(source, "code", "first").text.startswith("@decorated(1)\nasync def first(")
+    assert places(source, "missing") == []
     assert symbols(source)["Box.second.inner"][0] > symbols(source)["Box.second"][0]
     numbered = "\n".join(f"{i}\t{line}" for i, line in enumerate(source.split("\n"), 1))
-    assert str(symbol(numbered, "Box.tiny")).endswith("\t        return 1")
+    assert pick_symbol(numbered, "code", "Box.tiny").text.endswith("\t        return 1\n")
+
+
+def test_symbols_say_on_which_lines_they_stand() -> None:
+    """Always lines, of the place where the definition is, also where the same text stands earlier; two come with headings."""
+    source = "class A:\n    def f(self):\n        return 1\n\n\nclass B:\n    def f(self):\n        return 1\n"
+    assert pick_symbol(source, "code", "B.f").what == "B.f, lines 7-8 of 8"
+    both = pick_symbol(source, "code", "f")
+    assert both.what == "f, lines 2-3, 7-8 of 8"
+    assert both.text == "lines 2-3:\n" + "    def f(self):\n        return 1\n" + (
+        "lines 7-8:\n" + "    def f(self):\n        return 1\n"
+    )
+
+
+INITIALISERS = {
+    "java": "import java.util.*;\n\npublic class Rates {\n    static final Map<String, Integer> ALL = new HashMap<>();\n"
+    "    static {\n@@    }\n\n    {\n@@    }\n\n    int of(String code) {\n        return ALL.get(code);\n    }\n}\n",
+    "javascript": "import { load } from './load.js'\n\nexport class Rates {\n    static {\n@@    }\n\n    of(code) {\n"
+    "        return this.all[code]\n    }\n}\n",
+}
+
+
+@pytest.mark.parametrize("language", INITIALISERS)
+def test_initialisers_fold_and_come_back_by_name(language: str) -> None:
+    """However much of its file a block that runs by itself fills, it folds, and is called back as ``Rates.static``."""
+    puts = "".join(f'        ALL.put("C{i}", {i * 7});\n' for i in range(60))
+    source = INITIALISERS[language].replace("@@", puts)
+    short = folded(source, "How does of look a rate up?").text
+    assert "C40" not in short
+    assert "static { /* lines " in short
+    assert _tree.errors(short.encode(), language) == 0
+    assert '        ALL.put("C40", 280);\n' in pick_symbol(source, "code", "Rates.static").text
+    assert language != "java" or '"C40"' in pick_symbol(source, "code", "Rates.initializer").text
 
 
 BAD = ["", "\n", "x" * 3_000_000, "\x00def f():\n", "def f():\n    return '\ud800'\n" * 50, "{" * 20_000, "(\n" * 20_000,
