@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import re
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from types import FrameType
@@ -25,26 +27,42 @@ _ENDS = ("§", "")
 _MOST_PUMPS = 40
 
 
-def patterns(package: str) -> dict[str, re.Pattern[str]]:
-    """Every compiled pattern that a module of the package holds, by where it stands."""
-    root = importlib.import_module(package)
-    found: dict[str, re.Pattern[str]] = {}
-    for info in pkgutil.walk_packages(root.__path__, package + "."):
-        if any(part in info.name for part in (".training", ".evals", ".visual_tokens", ".cli", ".testing")):
-            continue
-        try:
-            module = importlib.import_module(info.name)
-        except ImportError:
-            continue
-        for name, value in vars(module).items():
-            for pattern in _within(value):
-                if isinstance(pattern.pattern, str):
-                    found.setdefault(f"{pattern.flags}:{pattern.pattern}", pattern)
-                    _places.setdefault(f"{pattern.flags}:{pattern.pattern}", f"{info.name}.{name}")
-    return {f"{_places[key]} {number}": pattern for number, (key, pattern) in enumerate(found.items())}
+def patterns(*packages: str) -> dict[str, re.Pattern[Any]]:
+    """Every pattern of the packages by where it stands: compiled ones that a module holds, and those written in a call."""
+    found: dict[tuple[int, Any], tuple[str, re.Pattern[Any]]] = {}
+    for package in packages:
+        root = importlib.import_module(package)
+        for info in pkgutil.walk_packages(root.__path__, package + "."):
+            if any(part in info.name for part in (".training", ".evals", ".visual_tokens", ".cli", ".testing")):
+                continue
+            try:
+                module = importlib.import_module(info.name)
+            except ImportError:
+                continue
+            held = [(name, pattern) for name, value in vars(module).items() for pattern in _within(value)]
+            for name, pattern in [*held, *_in_calls(Path(str(module.__file__)))]:
+                found.setdefault((pattern.flags, pattern.pattern), (f"{info.name}.{name}", pattern))
+    return {f"{place} {number}": pattern for number, (place, pattern) in enumerate(found.values())}
 
 
-_places: dict[str, str] = {}
+def _in_calls(file: Path) -> Iterator[tuple[str, re.Pattern[Any]]]:
+    """Patterns that are literals in a call: ``re.sub(r"…", …)``, by line."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and ast.unparse(node.func.value) == "re"
+            and node.args
+            and isinstance(node.args[0], ast.Constant)
+        ):
+            flags = "|".join(name for name in _FLAG.findall(ast.unparse(node)))
+            yield (
+                f"line {node.lineno}",
+                re.compile(node.args[0].value, sum(getattr(re, f) for f in set(flags.split("|")) if f)),
+            )
+
+
+_FLAG = re.compile(r"\bre\.([IMSX]|IGNORECASE|MULTILINE|DOTALL|VERBOSE)\b")
 
 
 def _within(value: Any, depth: int = 3) -> Iterator[re.Pattern[Any]]:
@@ -59,24 +77,23 @@ def _within(value: Any, depth: int = 3) -> Iterator[re.Pattern[Any]]:
         yield from _within([getattr(value, name, None) for name in value.__dataclass_fields__], depth - 1)
 
 
-def attacks(pattern: re.Pattern[str], length: int) -> Iterator[str]:
+def attacks(pattern: re.Pattern[Any], length: int) -> Iterator[str]:
     """Texts of about ``length`` characters in which one repeated piece of the pattern goes on and on and then fails."""
-    pumps: dict[tuple[str, str], None] = {}
-    _pumps(
-        parser.parse(
-            pattern.pattern, pattern.flags & ~re.UNICODE if isinstance(pattern.pattern, bytes) else pattern.flags
-        ),
-        "",
-        pumps,
-    )
-    for prefix, body in list(pumps)[:_MOST_PUMPS]:
+    for prefix, body in pumps(pattern)[:_MOST_PUMPS]:
         if body:
             for end in _ENDS[:2]:
                 yield prefix + body * (length // len(body)) + end
             yield (prefix + body) * (length // len(prefix + body)) + _ENDS[0]
 
 
-def slowest(pattern: re.Pattern[str], length: int, limit_s: float) -> tuple[float, str]:
+def pumps(pattern: re.Pattern[Any]) -> list[tuple[str, str]]:
+    """What comes before each repeated piece of the pattern, and one sample of the piece."""
+    found: dict[tuple[str, str], None] = {}
+    _pumps(parser.parse(pattern.pattern, pattern.flags), "", found)
+    return list(found)
+
+
+def slowest(pattern: re.Pattern[Any], length: int, limit_s: float) -> tuple[float, str]:
     """The longest time of one search over the attacks, and the start of its text; stops at the first beyond the limit."""
     worst = (0.0, "")
     for text in attacks(pattern, length):
@@ -89,8 +106,9 @@ def slowest(pattern: re.Pattern[str], length: int, limit_s: float) -> tuple[floa
     return worst
 
 
-def _timed(pattern: re.Pattern[str], text: str, limit_s: float) -> float:
+def _timed(pattern: re.Pattern[Any], text: str, limit_s: float) -> float:
     """Processor seconds of finding all matches, cut off at the limit."""
+    read = text if isinstance(pattern.pattern, str) else text.encode("utf-8")
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise TimeoutError
@@ -99,7 +117,7 @@ def _timed(pattern: re.Pattern[str], text: str, limit_s: float) -> float:
     started = time.process_time()
     signal.setitimer(signal.ITIMER_VIRTUAL, limit_s)
     try:
-        for _ in pattern.finditer(text):
+        for _ in pattern.finditer(read):
             pass
     except TimeoutError:
         return limit_s
