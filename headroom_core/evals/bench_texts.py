@@ -26,8 +26,7 @@ def inputs(quick: bool, seeds: int, told: Told) -> Iterator[Row]:
     python = peer_python()
     found: dict[tuple[str, str], list[tuple[float, float, float]]] = defaultdict(list)
     with ExitStack() as stack:
-        script = data.root() / "peers" / "headroom_peer.py"
-        peer = stack.enter_context(Peer(python)) if python and script.exists() else None
+        peer = stack.enter_context(Peer(python)) if python else None
         if peer is None:
             yield skipped("inputs", "headroom-ai", "set HEADROOM_PEER_PYTHON to the Python of its virtual environment")
         for seed in range(1, seeds + 1):

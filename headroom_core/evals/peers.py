@@ -10,8 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from . import data
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -32,9 +30,9 @@ class Peer:
     """A running peer: one request a line in, one answer a line out."""
 
     def __init__(self, python: Path) -> None:
-        script = data.root() / "peers" / "headroom_peer.py"
+        program = Path(__file__).with_name("peer_program.py").read_text(encoding="utf-8")
         self._run = subprocess.Popen(
-            [str(python), str(script)],
+            [str(python), "-c", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -60,6 +58,6 @@ class Peer:
         while not line.startswith('{"variants"'):  # the peer's libraries may print lines of their own
             line = self._run.stdout.readline()
             if not line:
-                raise RuntimeError("the peer stopped; run its script by hand to see why")
+                raise RuntimeError("the peer stopped; run peer_program.py with its Python to see why")
         found: dict[str, dict[str, Any]] = json.loads(line)["variants"]
         return {name: Answer(**answer) for name, answer in found.items()}
