@@ -27,7 +27,7 @@ _ASSIGNED: Final = re.compile(
 )
 
 
-def read(data: bytes, language: str) -> Outline | None:
+def read(data: bytes) -> Outline | None:
     """Symbols whose head line looks like a definition and whose body is the deeper block under it; None without any."""
     lines = data.split(b"\n")
     starts = [0]
@@ -35,7 +35,7 @@ def read(data: bytes, language: str) -> Outline | None:
         starts.append(starts[-1] + len(line) + 1)
     indents = [len(line) - len(line.lstrip()) if line.strip() else -1 for line in lines]
     ends = _block_ends(indents)
-    made = Outline(data, language or "unknown", "plain", [])
+    made = Outline(data, "", "plain", [], comment=_comment(lines))
     stack: list[tuple[int, int]] = []
     for i, line in enumerate(lines):
         if indents[i] < 0 or len(line) > _MAX_LINE_BYTES or line.lstrip()[:1] in (b"#", b"/", b"*", b"-", b"}", b"{"):
@@ -70,6 +70,21 @@ def read(data: bytes, language: str) -> Outline | None:
         made.symbols.append(symbol)
     qualify(made.symbols)
     return made if made.symbols else None
+
+
+def _comment(lines: list[bytes]) -> bytes:
+    """How a comment begins here: as the comments of the text do, else as the words that close its blocks tell."""
+    stripped = [line.strip() for line in lines]
+    used = {mark: sum(line.startswith(mark) for line in stripped) for mark in (b"//", b"#", b"--")}
+    most = max(used, key=used.__getitem__)
+    if used[most]:
+        return most
+    if any(line.startswith(b"local ") for line in stripped):
+        return b"--"
+    return b"#" if any(line in _CLOSING_WORDS for line in stripped) or b"{" not in b"".join(lines) else b"//"
+
+
+_CLOSING_WORDS: Final = frozenset((b"end", b"fi", b"done", b"esac"))
 
 
 def _closes(line: bytes) -> bool:

@@ -217,7 +217,8 @@ def _name(node: Node) -> tuple[str, Node | None]:
         return (_bare(_text(named)) if named else ""), None
     if node.type == "method_declaration" and (receiver := node.child_by_field_name("receiver")):
         own = node.child_by_field_name("name")
-        return f"{_bare(_text(receiver).strip('()').split(' ')[-1])}.{_text(own) if own else ''}", None
+        owner = _text(receiver).strip("()")
+        return f"{_bare(owner.partition(' ')[2] or owner)}.{_text(own) if own else ''}", None
     parent = node.parent
     own = node.child_by_field_name("name")
     for field in ("name", "left", "key", "property") if parent is not None and node.type in _NAMED_FROM_OUTSIDE else ():

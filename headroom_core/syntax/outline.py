@@ -10,6 +10,7 @@ from headroom_core.syntax import guess
 _MAX_CHARS: Final = 2_000_000
 _MAX_LINE_CHARS: Final = 20_000
 _MAX_NAME_CHARS: Final = 300
+_FEW_ERRORS: Final = 3  # lines to a syntax error, at least
 
 Span: TypeAlias = tuple[int, int]
 
@@ -41,7 +42,10 @@ class Symbol:
 
 @dataclass(slots=True)
 class Outline:
-    """All that folding needs; ``engine`` tells who read the text, ``broken`` that it has syntax errors."""
+    """All that folding needs; ``engine`` tells who read the text, ``broken`` that it has syntax errors.
+
+    ``comment`` opens a comment where no grammar says how.
+    """
 
     data: bytes
     language: str
@@ -52,6 +56,7 @@ class Outline:
     literals: list[tuple[Span, list[Span]]] = field(default_factory=list)
     texts: list[Span] = field(default_factory=list)
     broken: int = 0
+    comment: bytes = b""
 
 
 def outline(source: str, language: str | None = None) -> Outline | None:
@@ -69,11 +74,17 @@ def outline(source: str, language: str | None = None) -> Outline | None:
         return None
     candidates = (language,) if language else guess.languages(source)
     found = _read(data, source, candidates)
-    if found is None and candidates[:1] != ("python",):
-        from headroom_core.syntax._plain import read
+    if found is not None and (not found.broken or _mostly_read(found)):
+        return found
+    from headroom_core.syntax._plain import read
 
-        return read(data, candidates[0] if candidates else "")
-    return found
+    return read(data) or found
+
+
+def _mostly_read(found: Outline) -> bool:
+    """Errors here and there, and definitions without any: else the text is in another language."""
+    few = found.broken * _FEW_ERRORS <= found.data.count(b"\n")
+    return few and any(symbol.clean for symbol in found.symbols)
 
 
 def _read(data: bytes, source: str, candidates: tuple[str, ...]) -> Outline | None:

@@ -160,7 +160,9 @@ def _parses(data: bytes, made: Outline) -> bool:
 
 def _left_out(made: Outline, folder: Folder, data: bytes) -> str:
     before, after = made.data.count(b"\n") + 1, data.count(b"\n") + 1
-    functions = sum(1 for s in made.symbols if s.kind == "function" and s.name)
-    told = f"bodies of {folder.functions} of {functions} functions, their lines named in comments"
-    bodies = told if folder.functions else "comments and literals"
-    return f"{bodies}, {before - after:,} of {before:,} {made.language} lines"
+    folded = folder.folded
+    functions = sum(1 for i, s in enumerate(made.symbols) if s.kind == "function" and (s.name or i in folded))
+    told = f"bodies of {len(folded)} of {functions} functions, their lines named in comments"
+    bodies = told if folded else "comments and literals"
+    language = f"{made.language} " if made.language else ""
+    return f"{bodies}, {before - after:,} of {before:,} {language}lines"

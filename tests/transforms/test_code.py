@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 
 import pytest
@@ -410,6 +411,32 @@ def test_languages_without_a_grammar_fold_by_indentation() -> None:
     assert "  def first(a, b = 1)\n    # lines 5-8\n  end" in text
     assert "    step 7" in text
     assert "step 3" not in text
+
+
+PLAIN = {
+    "lua": ("local M = {}\n\nfunction M.load(path)\n@@end\n\nreturn M\n", "  --"),
+    "bash": ("set -eu\n\nload() {\n@@}\n\nif [ -f x ]; then\n  load\nfi\n", "  #"),
+    "ruby": ("class Ferry\n  def load(cars, options = {})\n@@  end\nend\n", "  #"),
+    "swift": ("import Foundation\n\nfinal class Ferry: NSObject {\n    init(n: Int) {\n@@    }\n    func load(_ key: String) -> Int? {\n@@    }\n}\n", "  //"),
+    "kotlin": ("package app\n\ndata class Ferry(val n: Int) {\n    fun load(key: String): Int? {\n@@    }\n}\n", "  //"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", PLAIN)
+def test_comments_of_other_languages_begin_as_they_do_there(language: str) -> None:
+    """What stands for a body is a comment in the language, and never more bodies are gone than there were."""
+    source, mark = PLAIN[language]
+    made = folded(source.replace("@@", "".join(f'        if key == "k{i}" {{ step({i}) }}\n' for i in range(12))))
+    assert f"{mark} lines " in made.text
+    assert "step(7)" not in made.text
+    bodies, functions = map(int, re.findall(r"bodies of (\d+) of (\d+) functions", str(made.left_out))[0])
+    assert bodies == functions == source.count("@@")
+
+
+def test_methods_of_generic_types_have_their_owners_name() -> None:
+    """Go writes the parameters of a type behind its name; the symbol is called as the type is."""
+    source = "package a\n\nfunc (s *Store[K, V]) Get(key K) V {\n\treturn s.m[key]\n}\n"
+    assert list(symbols(source, "go")) == ["Store.Get"]
 
 
 def test_symbols_give_definitions_back() -> None:

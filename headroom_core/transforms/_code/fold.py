@@ -52,7 +52,7 @@ class Lines:
 
 
 class Folder:
-    """Folds the bodies of one outline. ``folded`` and ``blocked`` tell which spans are settled afterwards."""
+    """Folds the bodies of one outline: ``folded`` are the symbols, ``settled`` the spans that nothing else may change."""
 
     def __init__(self, outline: Outline, kept: set[int], first_line: int = 1) -> None:
         self.outline = outline
@@ -65,7 +65,7 @@ class Folder:
             self.children.setdefault(symbol.parent, []).append(i)
         self.edits: list[Edit] = []
         self.settled: list[Span] = []
-        self.functions = 0
+        self.folded: set[int] = set()
 
     def run(self) -> None:
         """Fold everything that may fold, from the outside in."""
@@ -101,7 +101,7 @@ class Folder:
         replacement = self._body(i)
         if len(replacement) >= end - start:
             return False
-        self.functions += 1
+        self.folded.add(i)
         if symbol.style in ("braces", "expression"):
             start = self._close_up(start)
             replacement = replacement if self.data[start - 1 : start].isspace() else b" " + replacement
@@ -142,8 +142,7 @@ class Folder:
             return self._suite(i, self.lines.indent(symbol.inner[0]), with_doc=True)
         if symbol.style == "lines":
             indent = self.lines.indent(symbol.fold[0] + len(self._leading(symbol)))
-            mark = b"//" if b"{" in self.data[symbol.start : symbol.fold[0]] or b"//" in self.data else b"#"
-            return indent + mark + b" " + self._range(*symbol.fold)
+            return indent + self.outline.comment + b" " + self._range(*symbol.fold)
         if symbol.style == "macro":
             told = b"/* " + self._range(*symbol.fold) + b" */"
             return (
