@@ -16,11 +16,12 @@ import struct
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from headroom_core import forks
 from headroom_core.ccr.blobs import Clock, check_key, check_ttl
-from headroom_core.errors import InvalidInput, StoreError
+from headroom_core.errors import HeadroomError, InvalidInput, StoreError
 
 _EXPIRES = struct.Struct(">d")
 _FOR_EVER = float("inf")
@@ -72,35 +73,35 @@ class BridgedBlobs:
 
     def get(self, key: str, /) -> bytes | None:
         """Return the value, or None where there is none or its life is over."""
-        with self._lock:
+        with self._lock, _explained():
             found = self._read(key)
         return None if found is None else found[1]
 
     def put(self, key: str, value: bytes, /, *, ttl_s: float | None = None) -> None:
         """Store one value; as durable when it returns as the store behind makes it."""
         check_key(key)
-        with self._lock:
+        with self._lock, _explained():
             self._door.write(key, _EXPIRES.pack(self._expiry(ttl_s)) + value)
 
     def delete(self, key: str, /) -> None:
         """Delete one key; one that is not there is no error."""
-        with self._lock:
-            self._door.remove([key])
+        self.delete_many([key])
 
     def delete_many(self, keys: list[str], /) -> None:
         """Delete the keys."""
-        with self._lock:
+        with self._lock, _explained():
             self._door.remove(list(keys))
 
     def keys(self, prefix: str = "", /) -> list[str]:
         """List the living keys that begin with the prefix, in order. Reads each value for its expiry."""
-        names = sorted({key for key in self._door.names(prefix) if key.startswith(prefix)})
+        with _explained():
+            names = sorted({key for key in self._door.names(prefix) if key.startswith(prefix)})
         return [key for key in names if self._there(key)]
 
     def touch(self, key: str, /, *, ttl_s: float | None = None) -> bool:
         """Renew the life of a key; False where it is not there."""
         expires = self._expiry(ttl_s)
-        with self._lock:
+        with self._lock, _explained():
             found = self._read(key)
             if found is None:
                 return False
@@ -110,8 +111,10 @@ class BridgedBlobs:
 
     def purge(self) -> int:
         """Delete what has expired; returns how many values went. Run it now and then."""
-        gone = [key for key in set(self._door.names("")) if not self._there(key)]
-        with self._lock:
+        with _explained():
+            names = set(self._door.names(""))
+        gone = [key for key in names if not self._there(key)]
+        with self._lock, _explained():
             self._door.remove([key for key in gone if self._read(key) is None])
         return len(gone)
 
@@ -147,6 +150,17 @@ class BridgedBlobs:
         if now_expires == wanted or ttl_s is None:
             return now_expires == wanted
         return _RENEW_BELOW * ttl_s < now_expires - self._clock() <= ttl_s
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Whatever the store behind raises becomes ``StoreError`` with its kind only: messages of databases quote values."""
+    try:
+        yield
+    except HeadroomError:
+        raise
+    except Exception as error:  # noqa: BLE001 - raised again, by another name
+        raise StoreError(f"The store behind the bridge failed ({type(error).__name__}).") from None
 
 
 class _LangChainStore:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import struct
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def test_a_symbol_is_given_as_it_stands() -> None:
     store = _originals()
     ref = store.put(CODE.encode(), namespace="ns", kind="code")
     found = retrieve(ref, originals=store, namespace="ns", symbol="Pier.depth")
-    assert found.text == '    def depth(self, at):\n        """Metres."""\n        return math.floor(at) + 3'
+    assert found.text == '    def depth(self, at):\n        """Metres."""\n        return math.floor(at) + 3\n'
     assert found.what.startswith("Pier.depth, ")
 
 
@@ -284,6 +285,32 @@ def test_a_value_that_something_else_wrote_is_damage() -> None:
         blobs.get("ns/k")
     plain.held[name] = struct.pack(">d", clock() - 1) + b"v"
     assert blobs.get("ns/k") is None
+
+
+def test_what_a_store_behind_a_bridge_raises_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own errors, which may quote values, become StoreError at every operation; the retrieve tool answers all the same."""
+    blobs, plain, _ = _bridged()
+    blobs.put("ns/k", b"v")
+
+    def fail(*given: object, **named: object) -> None:
+        raise RuntimeError("INSERT INTO t VALUES ('private')")
+
+    for name in ("mget", "mset", "mdelete", "yield_keys"):
+        monkeypatch.setattr(plain, name, fail)
+    calls = (
+        lambda: blobs.get("ns/k"),
+        lambda: blobs.put("ns/k", b"w"),
+        lambda: blobs.delete("ns/k"),
+        lambda: blobs.touch("ns/k"),
+        lambda: blobs.keys(),
+        lambda: blobs.purge(),
+    )
+    for call in calls:
+        with pytest.raises(StoreError, match=r"behind the bridge failed \(RuntimeError\)") as caught:
+            call()
+        assert "INSERT" not in "".join(traceback.format_exception(caught.value))
+    said = answer({"ref": "hr_" + "a" * 16}, originals=Originals(blobs, key=KEY), namespace="ns")
+    assert said.startswith("Not retrieved: The store behind")
 
 
 def test_a_path_that_is_no_file_is_refused(tmp_path: Path) -> None:
