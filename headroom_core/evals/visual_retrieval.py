@@ -68,11 +68,10 @@ class Variant:
 
 
 VARIANTS = (
+    Variant("merged 1.5, residual 8 + 48 x 7 bit", ((1, 256), (48, 128)), merge=1.5),
+    Variant("merged 2, residual 8 + 48 x 8 bit", ((1, 256), (48, 256)), merge=2.0),
+    Variant("residual 8 + 24 x 8 bit", ((1, 256), (24, 256))),
     Variant("product 32 x 8 bit, rotated, 10 % pruned", ((32, 256),), rotate=True, keep=0.9),
-    Variant("product 32 x 8 bit, 5 % pruned", ((32, 256),), keep=0.95),
-    Variant("product 24 x 8 bit, rotated", ((24, 256),), rotate=True),
-    Variant("product 24 x 8 bit", ((24, 256),)),
-    Variant("residual 1 + 24 x 8 bit", ((1, 256), (24, 256))),
     Variant("one K-means code, 60 % pruned (HPC-ColPali)", ((1, 256),), keep=0.4),
 )
 

@@ -1,17 +1,15 @@
 """Finished rows of the visual-token tables on disk: a command that was stopped goes on where it stopped.
 
-A row counts only for the code and the weights that made it: their digest is in the name of the file.
+A row counts only for the code and the weights that made it: digests of both are in the names.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-from headroom_core.visual_tokens.learned.weights import FOLDER
 
 _EVALS = Path(__file__).parent
 _MODULES = _EVALS.parent / "visual_tokens"
@@ -23,15 +21,15 @@ class Rows:
     Args:
         folder: where they are kept; None keeps nothing.
         table: the first part of the file's name.
-        about: everything else that the rows depend on: numbers of scenes or questions, folders of models.
-        weights: folder of the trained modules that they depend on.
+        about: what all rows depend on beside the code: numbers of scenes or questions, digests of weights.
     """
 
-    def __init__(self, folder: Path | None, table: str, *about: object, weights: Path = FOLDER) -> None:
+    def __init__(self, folder: Path | None, table: str, *about: object) -> None:
         self._file, self._found = None, dict[str, Any]()
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = folder / f"{table}_{_digest(about, weights)}.json"
+            key = hashlib.sha256(f"{_code()} {about!r}".encode()).hexdigest()
+            self._file = folder / f"{table}_{key[:12]}.json"
             if self._file.exists():
                 self._found = json.loads(self._file.read_text())
 
@@ -46,10 +44,11 @@ class Rows:
         return self._found[name]
 
 
-def _digest(about: Iterable[object], weights: Path) -> str:
-    code = sorted([*_MODULES.rglob("*.py"), *_EVALS.glob("visual*.py"), _EVALS / "metrics.py", _EVALS / "data.py"])
-    found = hashlib.sha256(repr(tuple(about)).encode())
-    for file in [*code, *sorted(weights.glob("*.safetensors"))]:
-        found.update(file.name.encode())
-        found.update(file.read_bytes())
-    return found.hexdigest()[:12]
+def digest(*files: Path) -> str:
+    """12 digits for the contents of files."""
+    return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()[:12]
+
+
+def _code() -> str:
+    code = [*_MODULES.rglob("*.py"), *_EVALS.glob("visual*.py"), _EVALS / "metrics.py", _EVALS / "data.py"]
+    return digest(*sorted(code))

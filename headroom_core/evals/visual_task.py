@@ -40,7 +40,7 @@ from headroom_core.visual_tokens.types import VisualCompressor
 
 from . import visual_task_scenes as scenes
 from .metrics import bootstrap
-from .visual_rows import Rows
+from .visual_rows import Rows, digest
 from .visual_task_model import Answerer, Head
 
 RATIOS = (4.0, 9.0, 16.0)
@@ -184,11 +184,13 @@ def results(
 ) -> Iterator[Result]:
     """Every module at every ratio that it can do and has weights for; what is among ``rows`` is not measured again."""
     for name in names:
-        if name not in TRAINING_FREE and not (weights / f"{name}.safetensors").exists():
+        file = weights / f"{name}.safetensors"
+        if name not in TRAINING_FREE and not file.exists():
             continue
+        made = "" if name in TRAINING_FREE else digest(file)
         for ratio in ratios:
             if name != "ocr_conv" or ratio == 16:
-                row = rows.get(f"{name} {ratio:g}", partial(measure, name, ratio, head, data, full, weights))
+                row = rows.get(f"{name} {ratio:g} {made}", partial(measure, name, ratio, head, data, full, weights))
                 yield Result(**row)
 
 
@@ -266,7 +268,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     model = teacher(chosen.weights)
     data = encode(model, chosen.scenes, chosen.split)
     full, _ = answer(model.head, data, None, per_question=False)
-    rows, found = Rows(chosen.cache, "visual_task", chosen.scenes, chosen.split, weights=chosen.weights), []
+    known = digest(chosen.weights / "teacher.safetensors")
+    rows, found = Rows(chosen.cache, "visual_task", chosen.scenes, chosen.split, known), []
     for result in results(model.head, data, full, names, ratios, weights=chosen.weights, rows=rows):
         print(f"{result.module} {result.ratio:g}x: {_cell(result)}", file=sys.stderr, flush=True)
         found.append(result)

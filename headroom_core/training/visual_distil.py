@@ -22,6 +22,7 @@ from headroom_core.errors import InvalidInput
 from headroom_core.evals import visual_task_scenes as scenes
 from headroom_core.evals.visual_task_model import Answerer
 from headroom_core.visual_tokens.learned import Latents, LearnedCompressor, QueryConditioned
+from headroom_core.visual_tokens.learned.layers import LocalLookup
 
 from .visual_teacher import collate
 
@@ -121,6 +122,20 @@ def seed_latents(module: nn.Module, pool: Pool, *, seed: int, rounds: int = 12) 
             latents.rows.copy_(centres[_farthest_first(centres)])
 
 
+def seed_scores(module: nn.Module, pool: Pool, pictures: int = 300) -> None:
+    """Start the scores of local look-ups at the log of the attention that tokens receive, by ridge regression.
+
+    So they begin at pooling by attention and not at plain averages.
+    """
+    rows = pool.tokens[:pictures].float().flatten(0, 1)
+    wanted = pool.attention[:pictures].flatten().clamp(min=1e-6).log()
+    rows, wanted = rows - rows.mean(0), wanted - wanted.mean()
+    weights = torch.linalg.solve(rows.T @ rows + torch.eye(rows.shape[1]), rows.T @ wanted)
+    for lookup in (part for part in module.modules() if isinstance(part, LocalLookup)):
+        with torch.no_grad():
+            lookup.score.weight.copy_(weights.unsqueeze(0))
+
+
 def _farthest_first(rows: Tensor) -> Tensor:
     order = [int((rows - rows.mean(0)).norm(dim=1).argmax())]
     gap = (rows - rows[order[0]]).norm(dim=1)
@@ -196,13 +211,13 @@ def distil(
     checkpoint: Path | None = None,
     every: int = 100,
 ) -> LearnedCompressor:
-    """Train ``module`` for all ``ratios`` at once (the highest gets half of the steps); goes on from ``checkpoint``."""
-    torch.manual_seed(seed)
+    """Train ``module`` for all ``ratios`` at once, one after the other; goes on from ``checkpoint``."""
     generator = torch.Generator().manual_seed(seed)
     seed_latents(module, pool, seed=seed)
+    seed_scores(module, pool)
     goal = goal_of(pool, reader)
     optimiser = torch.optim.AdamW(module.parameters(), lr=_RATE, weight_decay=0.01, betas=(0.9, 0.98))
-    first, started, order = 0, time.monotonic(), sorted(ratios)
+    first, started, order, total = 0, time.monotonic(), sorted(ratios), 0.0
     if checkpoint is not None and checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         module.load_state_dict(saved["module"])
@@ -216,17 +231,16 @@ def distil(
         rows = torch.randint(len(pool.tokens), (size,), generator=generator)
         picks = torch.rand(size, pool.asked.shape[1], generator=generator)
         picks = (picks + pool.asked[rows].float()).topk(_ASKED, dim=1).indices
-        module.ratio = float(order[-1] if step % 2 else order[step // 2 % len(order)])
+        module.ratio = float(order[step % len(order)])
         loss = distil_loss(module, pool, goal, reader, rows, picks)
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         optimiser.step()
+        total += loss.item()
         if (step + 1) % every == 0:
-            print(
-                f"step {step + 1}  {module.ratio:g}x  loss {loss.item():.4f}  {time.monotonic() - started:.0f} s",
-                flush=True,
-            )
+            print(f"step {step + 1}  loss {total / every:.4f}  {time.monotonic() - started:.0f} s", flush=True)
+            total = 0.0
             if checkpoint is not None:
                 state = {"module": module.state_dict(), "optimiser": optimiser.state_dict()}
                 torch.save({**state, "generator": generator.get_state(), "step": step + 1}, checkpoint)

@@ -28,6 +28,14 @@ RATIOS = (4.0, 9.0, 16.0)
 _STAGES = (Stage(500, 12, crowded=True), Stage(450, 16, crowded=False))
 _HEAD_STEPS, _HEAD_SCENES = 1100, 1200
 _POOL_SEED = 1000
+_STEPS = {
+    "perceiver": 3500,
+    "conv_abstractor": 4000,
+    "query_abstractor": 3000,
+    "slice_resampler": 4000,
+    "query_conditioned": 2500,
+    "ocr_conv": 2500,
+}
 
 
 def teacher(out: Path, work: Path, seed: int, workers: int) -> Answerer:
@@ -60,17 +68,24 @@ def pool(model: Answerer, work: Path, images: Path | None, *, seed: int, count: 
     return made
 
 
-def modules(out: Path, work: Path, encoded: Pool, names: Sequence[str], *, seed: int, steps: int) -> None:
-    """Distil the named modules; one with weights in ``out`` is left alone."""
+def modules(out: Path, work: Path, encoded: Pool, names: Sequence[str], *, seed: int, steps: int | None) -> None:
+    """Distil the named modules, each for ``steps`` or its own number of them; one with weights in ``out`` is left alone."""
     for name in names:
         if (out / f"{name}.safetensors").exists():
             continue
         print(name, flush=True)
         ratios = (16.0,) if name == "ocr_conv" else RATIOS
+        torch.manual_seed(seed)
         module = make(name, WIDTH, ratio=16.0)
         checkpoint = work / f"{name}.checkpoint"
         distil(
-            module, encoded, head_reader(encoded.teacher), ratios=ratios, steps=steps, seed=seed, checkpoint=checkpoint
+            module,
+            encoded,
+            head_reader(encoded.teacher),
+            ratios=ratios,
+            steps=_STEPS[name] if steps is None else steps,
+            seed=seed,
+            checkpoint=checkpoint,
         )
         write_from(module, out / f"{name}.safetensors")
 
@@ -84,8 +99,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, default=Path("visual_tokens_work"), help="where checkpoints go")
     parser.add_argument("--only", default=",".join(LEARNED), help="comma-separated modules; empty: the teacher alone")
     parser.add_argument("--images", type=Path, help="distil on crops of these pictures")
-    parser.add_argument("--pool", type=int, default=1200, help="pictures to distil on")
-    parser.add_argument("--steps", type=int, default=400, help="steps of distillation for each module")
+    parser.add_argument("--pool", type=int, default=6000, help="pictures to distil on")
+    parser.add_argument(
+        "--steps", type=int, help="steps of distillation for each module; else as the bundled weights had"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1, help="processes that draw scenes")
     parser.add_argument("--threads", type=int, default=1)

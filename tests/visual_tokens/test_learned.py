@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 
 from headroom_core.errors import InvalidInput  # noqa: E402
 from headroom_core.visual_tokens.learned import LEARNED, SliceResampler, make  # noqa: E402
+from headroom_core.visual_tokens.learned.layers import LocalLookup  # noqa: E402
 from headroom_core.visual_tokens.learned.weights import read_into, write_from  # noqa: E402
 
 WIDTH = 32
@@ -89,6 +90,23 @@ def test_a_question_changes_what_the_conditioned_module_gives() -> None:
     first, second = module(tokens, query=words[:, 0]).tokens, module(tokens, query=words[:, 1]).tokens
     assert not torch.allclose(first, second, atol=1e-4)
     assert torch.allclose(module(tokens, query=words).tokens, module(tokens, query=words.mean(1)).tokens, atol=1e-6)
+
+
+def test_a_local_lookup_begins_as_pooling_and_reaches_into_neighbours() -> None:
+    """Without score, phase and question it is average pooling of each cell; a score picks; a short reach is not a wall."""
+    lookup, tokens = LocalLookup(WIDTH, 4), _tokens(1, 144)
+    rows = torch.zeros(1, 9, 4)
+    with torch.no_grad():
+        lookup.phase.zero_()
+        lookup.reach.fill_(1e4)
+        pooled = torch.nn.functional.adaptive_avg_pool2d(tokens.transpose(1, 2).reshape(1, WIDTH, 12, 12), 3)
+        assert torch.allclose(lookup(rows, tokens, (12, 12), (3, 3)), pooled.flatten(2).transpose(1, 2), atol=1e-5)
+        lookup.score.weight.copy_(50 * tokens[:, 13])  # row 1, column 1: in the first cell
+        near = lookup(rows, tokens, (12, 12), (3, 3))
+        assert torch.allclose(near[0, 0], tokens[0, 13], atol=1e-3)
+        assert not torch.allclose(near[0, 1], tokens[0, 13], atol=0.5)
+        lookup.reach.zero_()
+        assert torch.allclose(lookup(rows, tokens, (12, 12), (3, 3))[0, 8], tokens[0, 13], atol=1e-3)
 
 
 def test_slices_are_compressed_each_on_its_own() -> None:

@@ -23,8 +23,11 @@ from headroom_core.training.visual_distil import (  # noqa: E402
     head_reader,
     picture_pool,
     seed_latents,
+    seed_scores,
 )
+from headroom_core.training.visual_tokens import modules  # noqa: E402
 from headroom_core.visual_tokens.learned import load, make  # noqa: E402
+from headroom_core.visual_tokens.learned.layers import LocalLookup  # noqa: E402
 from headroom_core.visual_tokens.learned.weights import FOLDER  # noqa: E402
 
 
@@ -53,7 +56,7 @@ def pool() -> Pool:
     )
 
 
-@pytest.mark.parametrize("name", ["perceiver", "query_conditioned"])
+@pytest.mark.parametrize("name", ["perceiver", "query_conditioned", "conv_abstractor"])
 def test_distillation_brings_the_reader_closer(name: str, pool: Pool) -> None:
     """Without labels: 60 steps bring what the reader gets from a quarter of the tokens nearer to what it got from all."""
     reader, module = head_reader(pool.teacher), make(name, WIDTH, ratio=4.0)
@@ -68,6 +71,15 @@ def test_distillation_brings_the_reader_closer(name: str, pool: Pool) -> None:
     before = distance()
     distil(module, pool, reader, ratios=(4.0,), steps=60, seed=0, size=8)
     assert distance() < 0.7 * before
+
+
+def test_the_scores_of_a_lookup_begin_at_the_attention(pool: Pool) -> None:
+    """Where the log of the attention is a linear function of the token, the score is that function."""
+    truth = torch.linspace(-0.5, 0.5, WIDTH)
+    told = Pool(pool.tokens, (pool.tokens.float() @ truth - 3).exp(), pool.questions, pool.asked, pool.teacher)
+    lookup = LocalLookup(WIDTH, 8)
+    seed_scores(lookup, told)
+    assert torch.allclose(lookup.score.weight[0], truth, atol=0.01)
 
 
 def test_distillation_resumes_where_it_stopped(pool: Pool, tmp_path: Path) -> None:
@@ -99,6 +111,18 @@ def test_distillation_resumes_where_it_stopped(pool: Pool, tmp_path: Path) -> No
     distil(rest, pool, reader, checkpoint=file, **options)
     assert calls > 13
     assert all(torch.equal(value, rest.state_dict()[name]) for name, value in whole.state_dict().items())
+
+
+def test_the_same_seed_gives_the_same_bytes(pool: Pool, tmp_path: Path) -> None:
+    """The command's weights for a convolutional module, whatever was drawn before; another seed gives others."""
+    files = [tmp_path / name / "ocr_conv.safetensors" for name in ("first", "second", "other")]
+    for file, seed in zip(files, (1, 1, 2), strict=True):
+        file.parent.mkdir()
+        torch.rand(seed + len(list(tmp_path.iterdir())))
+        modules(file.parent, file.parent, pool, ["ocr_conv"], seed=seed, steps=3)
+    first, second, other = (file.read_bytes() for file in files)
+    assert first == second
+    assert first != other
 
 
 def test_a_users_pictures_become_a_pool(tmp_path: Path) -> None:

@@ -9,13 +9,7 @@ import pytest
 pytest.importorskip("torch")
 
 from headroom_core.evals import visual_speed
-from headroom_core.evals.visual_rows import Rows
-
-
-def _weights(folder: Path, content: bytes) -> Path:
-    folder.mkdir(exist_ok=True)
-    (folder / "one.safetensors").write_bytes(content)
-    return folder
+from headroom_core.evals.visual_rows import Rows, digest
 
 
 def _made(rows: Rows, value: int) -> int:
@@ -25,12 +19,14 @@ def _made(rows: Rows, value: int) -> int:
 
 def test_a_row_is_made_once_for_the_same_code_weights_and_arguments(tmp_path: Path) -> None:
     """A second command reads the row; other arguments, other weights and another table make their own."""
-    weights = _weights(tmp_path / "w", b"1")
-    assert _made(Rows(tmp_path, "task", 400, weights=weights), 1) == 1
-    assert _made(Rows(tmp_path, "task", 400, weights=weights), 2) == 1
-    assert _made(Rows(tmp_path, "task", 500, weights=weights), 3) == 3
-    assert _made(Rows(tmp_path, "speed", 400, weights=weights), 4) == 4
-    assert _made(Rows(tmp_path, "task", 400, weights=_weights(weights, b"2")), 5) == 5
+    weights = tmp_path / "one.safetensors"
+    weights.write_bytes(b"1")
+    assert _made(Rows(tmp_path, "task", 400, digest(weights)), 1) == 1
+    assert _made(Rows(tmp_path, "task", 400, digest(weights)), 2) == 1
+    assert _made(Rows(tmp_path, "task", 500, digest(weights)), 3) == 3
+    assert _made(Rows(tmp_path, "speed", 400, digest(weights)), 4) == 4
+    weights.write_bytes(b"2")
+    assert _made(Rows(tmp_path, "task", 400, digest(weights)), 5) == 5
 
 
 def test_without_a_folder_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from torch.nn import functional
 from headroom_core.visual_tokens.types import Compressed, Grid
 
 from .base import Latents, LearnedCompressor, plane, square
-from .layers import Block, CrossBlock, WeightedPool, mlp
+from .layers import Block, CrossBlock, LocalLookup, mlp
 
 
 class _Bottleneck(nn.Module):
@@ -34,18 +34,18 @@ class _Bottleneck(nn.Module):
 class ConvAbstractor(LearnedCompressor):
     """C-Abstractor: ``depth`` convolution blocks, adaptive average pooling to a square, ``depth`` blocks, an MLP.
 
-    Not in the paper: a learned weighted mean of each cell's tokens is added at the end, so that training starts at average
-    pooling and not at noise.
+    Not in the paper: its outputs also say what each cell looks up among the tokens around it (``LocalLookup``), so that
+    training starts at pooling and not at noise, and fine print need not pass through the convolutions.
     Keeps the neighbourhood of every output. M must be a square number (4x, 9x, 16x of 576 are: 144, 64, 36).
     """
 
     def __init__(self, width: int, *, ratio: float = 4.0, hidden: int = 96, depth: int = 2, group: int = 16) -> None:
         super().__init__(width, ratio)
-        self.pool = WeightedPool(width)
         self.into = nn.Conv2d(width, hidden, 1)
         self.fine = nn.Sequential(*[_Bottleneck(hidden, group) for _ in range(depth)])
         self.coarse = nn.Sequential(*[_Bottleneck(hidden, group) for _ in range(depth)])
-        self.out = nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, width))
+        self.lookup = LocalLookup(width, hidden)
+        self.out = nn.Sequential(nn.LayerNorm(hidden), mlp(hidden, 1, out=width, quiet=True))
 
     def compress(
         self, tokens: Tensor, kept: int, *, attention: Tensor | None, query: Tensor | None, grid: Grid | None
@@ -59,9 +59,8 @@ class ConvAbstractor(LearnedCompressor):
         side, found = square(kept), plane(tokens.shape[1], grid)
         lattice = tokens.transpose(1, 2).reshape(tokens.shape[0], -1, *found)
         rows = self.coarse(functional.adaptive_avg_pool2d(self.fine(self.into(lattice)), (side, side)))
-        pooled: Tensor = self.pool(tokens, found, (side, side))
-        added: Tensor = self.out(rows.flatten(2).transpose(1, 2))
-        return pooled + added
+        rows = rows.flatten(2).transpose(1, 2)
+        return self.lookup(rows, tokens, found, (side, side)) + self.out(rows)  # type: ignore[no-any-return]
 
 
 class QueryAbstractor(LearnedCompressor):

@@ -109,26 +109,40 @@ class Block(nn.Module):
         return lattice.reshape(batch, count, width)
 
 
-class WeightedPool(nn.Module):
-    """Means over the cells of a coarser grid, each token weighed by exp of a learned score; begins as average pooling."""
+class LocalLookup(nn.Module):
+    """Every cell of a coarser grid brings back a weighted mean of the tokens in and around it, unchanged.
 
-    def __init__(self, width: int) -> None:
+    The logit of a token for a cell: score(token) + (query(row of the cell) + phase) . key(token) / sqrt(D), less ``reach``
+    times the squared distance from the cell's edge, in cells. It begins as pooling, where the score says how much each token
+    weighs. The phase is a learned vector for the cell's place modulo 3 along each axis: with it, neighbours can share out
+    what lies in one of them.
+    """
+
+    def __init__(self, width: int, hidden: int, phases: int = 3) -> None:
         super().__init__()
-        self.score = nn.Linear(width, 1)
+        self.query, self.key = nn.Linear(hidden, width), nn.Linear(width, width, bias=False)
+        self.score = nn.Linear(width, 1, bias=False)
+        self.reach = nn.Parameter(torch.tensor(5.0))
+        self.phase = nn.Parameter(torch.randn(phases, phases, width) * 0.1)
+        nn.init.normal_(self.query.weight, std=0.02)
+        nn.init.zeros_(self.query.bias)
+        nn.init.eye_(self.key.weight)
         nn.init.zeros_(self.score.weight)
-        nn.init.zeros_(self.score.bias)
 
-    def forward(self, tokens: Tensor, grid: tuple[int, int], coarse: tuple[int, int]) -> Tensor:
-        """(B, H x W, D) to (B, h x w, D)."""
-        weights = self.score(tokens).clamp(-8, 8).exp()
-        both = torch.cat([tokens * weights, weights], dim=2).transpose(1, 2).reshape(tokens.shape[0], -1, *grid)
-        pooled = functional.adaptive_avg_pool2d(both, coarse).flatten(2).transpose(1, 2)
-        return pooled[..., :-1] / pooled[..., -1:]
+    def forward(self, rows: Tensor, tokens: Tensor, grid: tuple[int, int], coarse: tuple[int, int]) -> Tensor:
+        """Means (B, h x w, D) of the tokens (B, H x W, D), for rows (B, h x w, hidden) that say what each cell asks for."""
+        phase = [torch.arange(length, device=tokens.device) % len(self.phase) for length in coarse]
+        asking = self.query(rows) + self.phase[phase[0]][:, phase[1]].flatten(0, 1)
+        logits = asking @ self.key(tokens).transpose(1, 2) / math.sqrt(tokens.shape[-1])
+        away = (lattice(*coarse, tokens.device)[:, None] - lattice(*grid, tokens.device)).abs()
+        beyond = (away * torch.tensor(coarse, device=tokens.device) - 0.5).clamp(min=0).square().sum(-1)
+        logits = logits + self.score(tokens).transpose(1, 2) - self.reach * beyond.to(tokens.dtype)
+        return logits.softmax(dim=-1) @ tokens  # type: ignore[no-any-return]
 
 
-def mlp(width: int, factor: int = 2, *, quiet: bool = False) -> nn.Sequential:
+def mlp(width: int, factor: int = 2, *, out: int | None = None, quiet: bool = False) -> nn.Sequential:
     """Two layers with GELU between; ``quiet`` ones begin with next to no output."""
-    last = nn.Linear(factor * width, width)
+    last = nn.Linear(factor * width, out or width)
     if quiet:
         nn.init.normal_(last.weight, std=0.01)
     return nn.Sequential(nn.Linear(width, factor * width), nn.GELU(), last)

@@ -12,19 +12,28 @@ from headroom_core.visual_tokens.types import Compressed, Grid
 
 from .abstractor import at_cells
 from .base import LearnedCompressor, plane
-from .layers import Block, WeightedPool
+from .layers import Block, LocalLookup, mlp
 
 
 class OcrConv(LearnedCompressor):
     """Window attention, two convolutions of stride 2 (16x fewer tokens), global attention: 576 -> 36.
 
-    Not in the paper: a learned weighted mean of each 4 x 4 block is added at the end, so that training starts at average
-    pooling and not at noise.
+    Not in the paper: its outputs also say what each 4 x 4 block looks up among the tokens around it (``LocalLookup``), so
+    that training starts at pooling and not at noise.
+    ``windowed`` blocks of window attention cost the most; an encoder of patches has looked at neighbours already.
     The grid's sides must be multiples of ``window`` and of 4; the ratio is 16 (or 1).
     """
 
     def __init__(
-        self, width: int, *, ratio: float = 16.0, hidden: int = 96, window: int = 8, depth: int = 2, heads: int = 2
+        self,
+        width: int,
+        *,
+        ratio: float = 16.0,
+        hidden: int = 96,
+        window: int = 8,
+        windowed: int = 1,
+        depth: int = 2,
+        heads: int = 2,
     ) -> None:
         super().__init__(width, ratio)
         if ratio not in {1.0, 16.0}:
@@ -32,13 +41,13 @@ class OcrConv(LearnedCompressor):
                 f"ratio={ratio:g}; two convolutions of stride 2 give 16, another ratio needs another module."
             )
         self.window = window
-        self.pool = WeightedPool(width)
-        self.local = nn.ModuleList([Block(width, window, (n % 2) * window // 2, heads) for n in range(depth)])
+        self.local = nn.ModuleList([Block(width, window, (n % 2) * window // 2, heads) for n in range(windowed)])
         self.shrink = nn.Sequential(
             nn.Conv2d(width, hidden, 3, 2, 1), nn.GELU(), nn.Conv2d(hidden, hidden, 3, 2, 1), nn.GELU()
         )
         self.whole = nn.ModuleList([Block(hidden, heads=heads) for _ in range(depth)])
-        self.out = nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, width))
+        self.lookup = LocalLookup(width, hidden)
+        self.out = nn.Sequential(nn.LayerNorm(hidden), mlp(hidden, 1, out=width, quiet=True))
 
     def compress(
         self, tokens: Tensor, kept: int, *, attention: Tensor | None, query: Tensor | None, grid: Grid | None
@@ -56,9 +65,8 @@ class OcrConv(LearnedCompressor):
         rows = tokens
         for block in self.local:
             rows = block(rows, found)
-        pooled: Tensor = self.pool(tokens, found, (found[0] // 4, found[1] // 4))
         rows = self.shrink(rows.transpose(1, 2).reshape(rows.shape[0], -1, *found)).flatten(2).transpose(1, 2)
         for block in self.whole:
             rows = block(rows)
-        added: Tensor = self.out(rows)
-        return pooled + added
+        coarse = (found[0] // 4, found[1] // 4)
+        return self.lookup(rows, tokens, found, coarse) + self.out(rows)  # type: ignore[no-any-return]
