@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -17,11 +18,13 @@ from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import RunnableLambda
 from langgraph.types import Command
 
+from headroom_core.errors import UnknownReference
+from headroom_integrations._bridge import namespace_for
 from headroom_integrations.langchain import HeadroomCallbackHandler, HeadroomChatModel, HeadroomMiddleware, callbacks
 from headroom_integrations.langchain.binding import rebind, restricted
 from headroom_integrations.langchain.rounds import Told
 from headroom_integrations.langchain.testing import ScriptedChatModel
-from tests.langchain.conftest import conversation, make_compressor, ref_in
+from tests.langchain.conftest import TEXT, conversation, make_compressor, ref_in
 from tests.langchain.test_middleware import call, looks_up, users
 
 
@@ -207,3 +210,25 @@ def test_an_agent_without_markers_keeps_its_own_tools() -> None:
     agent = create_agent(model, [users], middleware=[HeadroomMiddleware(make_compressor(strength="lossless"))])
     agent.invoke({"messages": [HumanMessage("q")]})
     assert [tool["function"]["name"] for tool in model.requests[0][1]["tools"]] == ["users"]
+
+
+def test_the_thread_of_the_runtime_names_the_originals() -> None:
+    """In async nodes of Python 3.10 only the runtime knows the thread; outside of any run nothing is told."""
+    compressor = make_compressor()
+    middleware = HeadroomMiddleware(compressor)
+    runtime: Any = SimpleNamespace(config=None, execution_info=SimpleNamespace(thread_id="t-7"))
+    request = ModelRequest(
+        model=ScriptedChatModel(script=[AIMessage("done")]), messages=conversation(), tools=[], runtime=runtime
+    )
+    sent: list[Any] = []
+
+    async def answers(asked: Any) -> ModelResponse[Any]:
+        sent.extend(asked.messages)
+        return ModelResponse(result=[AIMessage("done")])
+
+    asyncio.run(middleware.awrap_model_call(request, answers))
+    ref, originals = ref_in(sent), compressor.originals
+    assert originals is not None
+    assert originals.get(ref, namespace=namespace_for(compressor, thread="t-7")) == TEXT.encode()
+    with pytest.raises(UnknownReference):
+        originals.get(ref, namespace=namespace_for(compressor, thread="t-8"))

@@ -177,3 +177,16 @@ def test_resizing_as_the_provider_would_changes_no_bill(width: int, height: int,
         return
     seen = formula.seen(width, height)
     assert formula.tokens(*seen) <= formula.tokens(width, height)
+
+
+@pytest.mark.parametrize("row", PROFILES, ids=lambda row: f"{row.provider} {row.family}")
+def test_levels_are_offered_cheapest_first(row: object) -> None:
+    """What a formula offers lowers the bill step by step and shows no more than the picture has; else it offers nothing."""
+    formula = row.formula  # type: ignore[attr-defined]
+    bills = [formula.tokens(3000, 2000, level) for level in formula.details]
+    assert bills == sorted(bills)
+    assert all(bill <= formula.tokens(3000, 2000) for bill in bills[:1])
+    for level in (*formula.details, None):
+        width, height = formula.seen(300, 200, level)
+        assert 0 < width <= 3000
+        assert 0 < height <= 2000
