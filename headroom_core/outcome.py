@@ -17,7 +17,7 @@ class Outcome:
     cover the text and the pictures of the whole conversation, counted by the compressor's counter.
     """
 
-    messages: Sequence[Any]
+    messages: Sequence[Any] = field(repr=False)
     changes: tuple[Change, ...] = ()
     skipped: tuple[Skip, ...] = ()
     untouched: Callable[[], int] = field(default=lambda: 0, repr=False, compare=False)

@@ -152,8 +152,15 @@ def _read_key(file: Path) -> bytes:
     """Raises ``StoreError`` where it is not a key."""
     try:
         text = file.read_text(encoding="ascii").strip()
-        if os.name == "posix" and file.stat().st_mode & 0o077:
-            file.chmod(0o600)
+        if os.name == "posix":
+            status = file.stat()
+            if status.st_uid not in (0, os.geteuid()):
+                raise StoreError(
+                    f"The key file {file} belongs to another account, which may know the key. Set HEADROOM_HOME to a "
+                    "folder that you own."
+                )
+            if status.st_mode & 0o077:
+                file.chmod(0o600)
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(
             f"Cannot read the key file {file} ({type(error).__name__}). Check its owner and mode (0600)."

@@ -12,6 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headroom_core import compress
+from headroom_core.bulk.rows import Source
+from headroom_core.bulk.work import Job
 from headroom_core.ccr.keys import Keys
 from headroom_core.ccr.memory import MemoryBlobs
 from headroom_core.ccr.originals import Originals, default_originals, open_blobs, open_originals
@@ -264,7 +267,11 @@ def test_errors_and_reprs_hold_no_content(originals: Originals) -> None:
     """Neither data, note, key nor namespace's content is in a repr or an exception."""
     ref = originals.put(b"secret-data", namespace="ns", note="secret-note")
     entry = originals.entry(ref, namespace="ns")
-    shown = [repr(originals), repr(entry), repr(originals._keys)]
+    outcome = compress([{"role": "tool", "tool_call_id": "1", "content": "secret words " * 400}], query="secret")
+    job = Job(
+        Source("in", "jsonl", 0, ()), "out", "text", "secret?", None, "redis://:secret@h/0", "ns", {}, originals._keys
+    )
+    shown = [repr(originals), repr(entry), repr(originals._keys), repr(outcome), repr(job)]
     for call in (
         lambda: originals.get("hr_" + "a" * 16, namespace="ns"),
         lambda: originals.get("secret-ref", namespace="ns"),

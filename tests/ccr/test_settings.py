@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,20 @@ def test_a_damaged_key_file_is_never_replaced(tmp_path: Path, monkeypatch: pytes
         with pytest.raises(StoreError, match="key file"):
             settings.keys()
         assert (tmp_path / "key").read_bytes() == content
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="accounts are those of POSIX here")
+def test_a_key_file_of_another_account_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who plants a key in a folder that all may write knows the key; the system's own account may provide one."""
+    monkeypatch.setenv("HEADROOM_HOME", str(tmp_path))
+    settings.keys()
+    owner = (tmp_path / "key").stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    if owner == 0:
+        settings.keys()
+        os.chown(tmp_path / "key", 12345, -1)
+    with pytest.raises(StoreError, match="another account"):
+        settings.keys()
 
 
 def test_secrets_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
