@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from headroom_core.errors import MissingExtra
@@ -26,6 +27,7 @@ from .router import Router, decision
 _HEAD = "Text of the picture (OCR):"
 _SURE_LINE = 0.5
 _LEAST_VIEW = 0.6
+_SMALL_PRINT = 20.0
 _SURE_CHOICE = 0.7
 _BY_ROWS = 0.25
 _BY_PLACE = 0.2
@@ -169,14 +171,16 @@ class Planner:
 def read(picture: Picture, profile: Profile, reader: Reader, detail: str | None = None) -> tuple[Line, ...]:
     """The surely read lines of a picture, their boxes in its own pixels.
 
-    It is read as the provider shows it to its model, so that what the model could read is in the text too; only where
-    that view is far smaller than the picture, the picture itself is read.
+    It is read as the provider shows it to its model, so that what the model could read is in the text too. Only where
+    that view is far smaller, or shows small print or none, the picture itself is read: it holds more.
     """
     view = provider_view(picture.image, profile, detail)
     scale = view.size[0] / picture.size[0]
-    if scale < _LEAST_VIEW:
-        view, scale = picture.image, 1.0
-    return tuple(line.scaled(1 / scale) for line in reader.read(view).sure(_SURE_LINE))
+    if scale >= _LEAST_VIEW:
+        lines = reader.read(view).sure(_SURE_LINE)
+        if scale == 1 or (lines and median(line.height for line in lines) >= _SMALL_PRINT):
+            return tuple(line.scaled(1 / scale) for line in lines)
+    return reader.read(picture.image).sure(_SURE_LINE)
 
 
 def tokens_of(block: Image, provider: str | None = None, model: str | None = None) -> int:

@@ -199,18 +199,29 @@ def test_engines_read_a_clean_card(engine: RapidOcr | Tesseract) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "seen"), [((900, 2000), (706, 1568)), ((6000, 4000), (6000, 4000)), ((400, 300), (400, 300))]
+    ("size", "high", "seen"),
+    [
+        ((900, 2000), 30, [(706, 1568)]),
+        ((900, 2000), 14, [(706, 1568), (900, 2000)]),
+        ((6000, 4000), 30, [(6000, 4000)]),
+        ((400, 300), 14, [(400, 300)]),
+    ],
 )
-def test_pictures_are_read_as_the_provider_shows_them(size: tuple[int, int], seen: tuple[int, int]) -> None:
-    """The engine gets the provider's view, unless that is far smaller; boxes come back in the picture's own pixels."""
+def test_pictures_are_read_as_the_provider_shows_them(
+    size: tuple[int, int], high: float, seen: list[tuple[int, int]]
+) -> None:
+    """The engine gets the provider's view, and the picture itself where that is far smaller or shows small print.
+
+    Boxes come back in the picture's own pixels.
+    """
     sizes: list[tuple[int, int]] = []
 
     class Sized(FakeEngine):
         def __call__(self, image: Image.Image, /) -> list[Line]:
             sizes.append(image.size)
-            return [Line("words", (0.0, 0.0, float(image.size[0]), float(image.size[1])), 0.9)]
+            return [Line("words", (0.0, 0.0, float(image.size[0]), high), 0.9)]
 
-    image = Image.new("RGB", size)
-    lines = read(Picture(b"", "image/png", image, True), profile_for("anthropic"), Reader(Sized([])))
-    assert sizes == [seen]
-    assert lines[0].box == pytest.approx((0, 0, *size), abs=3)
+    picture = Picture(b"", "image/png", Image.new("RGB", size), True)
+    (line,) = read(picture, profile_for("anthropic"), Reader(Sized([])))
+    assert sizes == seen
+    assert line.box == pytest.approx((0, 0, size[0], high * size[0] / seen[-1][0]), abs=0.1)
