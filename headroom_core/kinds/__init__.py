@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from dataclasses import dataclass
 
+from headroom_core.kinds import tables
 from headroom_core.kinds.marks import ANSI, DIFF, DIFF_EXTENDED, FEATURES, HIT, HIT_PLAIN, LINE, RUN_END, TAG, Votes
 from headroom_core.kinds.weights import WEIGHTS
 from headroom_core.syntax import gutter
@@ -265,17 +265,8 @@ _DRAWN = ("tree ├──", "tree |--", "tree +--")  # the first line of our own
 
 
 def _csv(lines: list[str], votes: Votes, text: str) -> Detected | None:
-    """Cells under a header of names, as many in every line: dates and places in the cells make no log and no hits."""
-    if "," not in lines[0] and not lines[0].startswith("#"):
-        return None
-    rows = lines[next((at for at, line in enumerate(lines) if line[0] != "#"), 0) :]
-    cells = _cells(rows[0], ",")
-    if len(rows) < 4 or cells < 3 or not _HEADER.fullmatch(rows[0]) or any(c.isdigit() for c in rows[0][:1]):
-        return None
-    return Detected("table", 0.97) if all(len(row) >= LINE or _cells(row, ",") == cells for row in rows) else None
-
-
-_HEADER = re.compile(r"[^\W\d][\w .\"/()%#*^-]{0,60}(?:,[\w .\"/()%#*^-]{1,60})+")
+    sure = tables.separated(lines, text[:_WINDOW])
+    return Detected("table", sure) if sure else None
 
 
 def _search(lines: list[str], votes: Votes, text: str) -> Detected | None:
@@ -328,69 +319,8 @@ def _markup(lines: list[str], votes: Votes, text: str) -> Detected | None:
 
 
 def _table(lines: list[str], votes: Votes, text: str) -> Detected | None:
-    if len(lines) < 3:
-        return None
-    if sum(line.lstrip()[:1] == "|" and line.rstrip()[-1:] == "|" for line in lines) >= 0.8 * len(lines):
-        return Detected("table", 0.97)
-    if sum(" | " in line for line in lines) >= 0.7 * len(lines) and any(
-        re.fullmatch(r"[\s|+:-]{5,}", line) for line in lines[:4]
-    ):
-        return Detected("table", 0.95)
-    if any(_RULE.fullmatch(line) for line in lines[:4]) and sum(
-        _GAP.search(line) is not None for line in lines
-    ) >= 0.7 * len(lines):
-        return Detected("table", 0.93)
-    for delimiter, least in (("\t", 1), (";", 2), (",", 2), ("|", 2)):
-        counts = Counter(_cells(line, delimiter) for line in lines)
-        count, often = counts.most_common(1)[0]
-        if (
-            count >= least
-            and often >= 0.9 * len(lines)
-            and votes["stamp"] + votes["level"] < 0.6
-            and votes["code_end"] < 0.5
-            and votes["sentence"] < 0.5
-        ):
-            return Detected("table", 0.98 if often == len(lines) else 0.94)
-    if _comma_separated(lines):
-        return Detected("table", 0.95)
-    if len(lines) >= 4 and votes["stamp"] < 0.4 and votes["level"] < 0.3 and _aligned(lines):
-        return Detected("table", 0.85)
-    return None
-
-
-_RULE = re.compile(r"\s*-{2,}(?:\s+-{2,})+\s*")
-_GAP = re.compile(r"\S\s{2,}\S|\S\s-")
-
-
-def _cells(line: str, delimiter: str) -> int:
-    """Delimiters outside of double quotes."""
-    if '"' in line:
-        line = re.sub(r'"[^"]*"', "", line)
-    return line.count(delimiter)
-
-
-def _comma_separated(lines: list[str]) -> bool:
-    """A header of names, and as many cells (quotes minded) in every whole line below it."""
-    if not _HEADER.fullmatch(lines[0]):
-        return False
-    rows = [line for line in lines if len(line) < LINE][:60]
-    least = lines[0].count(",")
-    good = sum(_cells(line, ",") == least for line in rows)
-    return good >= 0.8 * len(rows) and len(rows) >= 4
-
-
-def _aligned(lines: list[str]) -> bool:
-    """Columns of fixed width: a few positions where every line has a space after or before something."""
-    rows = [line for line in lines if line.strip()][:40]
-    width = min(len(rows[0]), 160)
-    head = [m.start() for m in re.finditer(r"(?<=\s\s)\S|(?<=\s)[A-Z]", rows[0][:width])]
-    if len(head) < 2:
-        return False
-    good = 0
-    for at in head:
-        before = sum(len(row) <= at or row[at - 1] == " " for row in rows)
-        good += before >= 0.9 * len(rows) and sum(len(row) > at for row in rows) >= 0.7 * len(rows)
-    return good >= max(2, 0.5 * len(head)) and sum("  " in row.strip() for row in rows) >= 0.8 * len(rows)
+    sure = tables.laid_out(lines, votes)
+    return Detected("table", sure) if sure else None
 
 
 def _log(lines: list[str], votes: Votes, text: str) -> Detected | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from headroom_core.kinds import detect
 from headroom_core.transforms._table import padding
 from headroom_core.transforms._table.read import number, read
 from headroom_core.transforms.table import Table
@@ -177,3 +178,54 @@ def test_padding_that_could_not_be_put_back_stays(text: str) -> None:
     """Where a row is padded in its own way, either nothing goes, or all comes back."""
     short = padding.encode(text)
     assert short is None or padding.decode(short) == text
+
+
+RECORDS = {
+    "psql": "-[ RECORD {n} ]+-------------\nid          | {i}\nstate       | {state}\nnote        | first +\n            | second {i}\n",
+    "mysql": "*************************** {n}. row ***************************\n   id: {i}\nstate: {state}\n note: at: pier {i}\n",
+}
+
+
+@pytest.mark.parametrize("form", RECORDS)
+def test_records_one_under_the_other_are_rows(form: str) -> None:
+    """What clients print where a row is too wide for its terminal: whole records stay, with their numbers."""
+    text = "".join(RECORDS[form].format(n=i + 1, i=i, state="adrift" if i == 41 else "moored") for i in range(90)) + (
+        "90 rows in set (0.01 sec)\n" if form == "mysql" else ""
+    )
+    assert detect(text).kind == "table"
+    grid = read(text)
+    assert grid is not None
+    assert grid.names == ["id", "state", "note"]
+    assert grid.cells[41] == ["41", "adrift", "first second 41" if form == "psql" else "at: pier 41"]
+    assert "".join(f"{line}\n" for line in [*grid.head, *grid.rows, *grid.tail]).rstrip() == text.rstrip()
+    rewrite = _run(text, "Which boat is adrift?")
+    assert rewrite is not None
+    assert "41" in rewrite.text
+    assert ("RECORD 42 ]" if form == "psql" else " 42. row ") in rewrite.text
+    assert "pier 77" not in rewrite.text
+    assert "second 77" not in rewrite.text
+
+
+def test_a_data_frame_is_cut_where_its_names_end() -> None:
+    """Columns flush right under their names, an index without one, the shape below."""
+    rows = "".join(
+        f"{i:<5}{'boat-' + str(i):>9}{'adrift' if i == 41 else 'moored':>9}{i * 37 % 900:>7}\n" for i in range(120)
+    )
+    text = f"{'name':>14}{'state':>9}{'fee':>7}\n{rows}\n[120 rows x 3 columns]"
+    assert detect(text).kind == "table"
+    grid = read(text)
+    assert grid is not None
+    assert (grid.names, grid.cells[41]) == (["index", "name", "state", "fee"], ["41", "boat-41", "adrift", "617"])
+    rewrite = _run(text, "Which boat is adrift?")
+    assert rewrite is not None
+    assert "boat-41" in rewrite.text
+    assert rewrite.text.endswith("[120 rows x 3 columns]")
+
+
+def test_cells_over_several_lines_make_no_log_of_a_csv() -> None:
+    """Quoted line ends and names: still a table, and the asked record comes whole."""
+    text = 'id,"name, full",note\n' + "".join(f'{i},"Doe, J{i}","says ""hi""\nand more {i}"\n' for i in range(120))
+    assert detect(text).kind == "table"
+    rewrite = _run(text, "What does Doe, J77 say?")
+    assert rewrite is not None
+    assert '77,"Doe, J77","says ""hi""\nand more 77"' in rewrite.text

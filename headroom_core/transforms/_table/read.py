@@ -1,4 +1,4 @@
-"""Reading tables: CSV and its relatives, Markdown, boxes of psql, mysql and terminals, columns of fixed width."""
+"""Reading tables: CSV and its relatives, Markdown, boxes of psql, mysql and terminals, records, columns of fixed width."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _ANSI: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[()][0-9A-B]|\x1b\][^\
 _RULE_CHARS: Final = frozenset("-=─━═:+|│┃║ \t┬┴┼┯┷┿╤╧╪╦╩╬┳┻╇╈╉╊╋┤├┐┘┓┛╗╝╣╠┨┠┡┩╞╡┭┮┱┲┺┹┝┥┌┏╔└┗╚╒╓╕╛╘")
 _BARS: Final = re.compile(r"\s*[|│┃║]\s*")
 _FOOTER: Final = re.compile(
-    r"\s*(?:\(\d[\d,]* rows?\)|\d[\d,]* rows? in set.*|Time: .*|\d[\d,]* rows? (?:returned|selected).*)\s*$", re.I
+    r"\s*(?:\(\d[\d,]* rows?\)|\d[\d,]* rows? in set.*|Time: .*|\d[\d,]* rows? (?:returned|selected).*|\[\d+ rows x \d+ columns\])\s*$",
+    re.I,
 )
 _SEPARATORS: Final = (",", "\t", ";", "|")
 _MIN_ROWS: Final = 4
@@ -44,11 +45,50 @@ def read(text: str) -> Grid | None:
     plain = _ANSI.sub("", text) if "\x1b" in text else text
     lines = plain.split("\n")
     lines = [line[:-1] if line.endswith("\r") else line for line in lines]
-    for reader in (_barred, _separated, _fixed):
+    for reader in (_records, _barred, _separated, _fixed):
         grid = reader(lines)
         if grid is not None and len(grid.rows) >= _MIN_ROWS:
             return grid
     return None
+
+
+# ---------------------------------------------------------------- records: psql's expanded display, mysql's \\G
+_RECORD: Final = re.compile(r"(-\[ RECORD \d+ \]|\*{10,} \d+\. row \*{10,})-*(?:\+-*)?$")
+_FIELD: Final = re.compile(r"\s*(\S(?:.*?\S)?)?\s*(?:\||: ?)(.*)")
+
+
+def _records(lines: list[str]) -> Grid | None:
+    """Each record under a line with its number, a name and its value to a line."""
+    starts = [i for i, line in enumerate(lines) if _RECORD.match(line)]
+    if len(starts) < _MIN_ROWS:
+        return None
+    end = starts[-1] + 1
+    while end < len(lines) and lines[end].strip() and not _FOOTER.match(lines[end]):
+        end += 1
+    records = [_record(lines[a + 1 : b]) for a, b in zip(starts, [*starts[1:], end], strict=True)]
+    names = list(dict.fromkeys(name for record in records for name in record))
+    grid = Grid("records", lines[: starts[0]], names, tail=lines[end:], tight_head=lines[: starts[0]])
+    for record, start, stop in zip(records, starts, [*starts[1:], end], strict=True):
+        heading = _RECORD.sub(r"\1", lines[start])
+        grid.rows.append("\n".join(lines[start:stop]))
+        grid.tight.append("\n".join([heading, *(f"{name} | {value}" for name, value in record.items())]))
+        grid.cells.append([record.get(name, "") for name in names])
+    return grid
+
+
+def _record(lines: list[str]) -> dict[str, str]:
+    """Names and values; a line without a name goes on with the value above it."""
+    found: dict[str, str] = {}
+    last = ""
+    for line in lines:
+        field = _FIELD.match(line)
+        name, value = (field.group(1) or "", field.group(2).strip()) if field else ("", line.strip())
+        if name:
+            found[name] = value
+            last = name
+        elif last:
+            found[last] = f"{found[last].removesuffix('+').rstrip()} {value}"
+    return found
 
 
 # ---------------------------------------------------------------- bars: Markdown, psql, mysql, terminals
@@ -188,16 +228,19 @@ def _fixed(lines: list[str]) -> Grid | None:
         if rest and _is_rule(rest[0]):
             rest = rest[1:]
         body = [line for line in rest if line.strip()]
+        tail = [body.pop()] if body and _FOOTER.match(body[-1]) else []
         if len(body) < _MIN_ROWS:
             return None
         split = _by_starts(lines[at], names, body) if len(names) > 1 else None
-        if split is None:
-            words = lines[at].split()
+        words = lines[at].split()
+        if split is None and len(words) > 1 and (framed := _by_ends(lines[at], body)):
+            names, split = framed
+        elif split is None:
             split = [line.split(None, len(words) - 1) for line in body] if len(words) > 2 else None
             if split is None or sum(len(c) == len(words) for c in split) < _FIT * len(body):
                 continue
             names = words
-        grid = Grid("fixed", lines[: len(lines) - len(rest)], names, body)
+        grid = Grid("fixed", lines[: len(lines) - len(rest)], names, body, tail=tail)
         grid.cells = [(cells + [""] * len(names))[: len(names)] for cells in split]
         grid.tight = [re.sub(r" {3,}", "  ", line.rstrip()) for line in body]
         grid.tight_head = [re.sub(r" {3,}", "  ", line) for line in lines[: at + 1]]
@@ -216,6 +259,25 @@ def _by_starts(header: str, names: list[str], body: list[str]) -> list[list[str]
     if sum(len(line) > cuts[0] for line in body) < _FIT * len(body):
         return None
     return [[line[a:b].strip() for a, b in zip([0, *cuts], [*cuts, None], strict=True)] for line in body]
+
+
+def _by_ends(header: str, body: list[str]) -> tuple[list[str], list[list[str]]] | None:
+    """Names and cells cut where the names end, if (nearly) every row ends a cell there: how data frames are printed.
+
+    What stands left of the first column, under no name, is the index.
+    """
+    words = list(re.finditer(r"\S+", header))
+    ends = [word.end() for word in words]
+    if sum(all(row[e - 1 : e].strip() and not row[e : e + 1].strip() for e in ends) for row in body) < _FIT * len(body):
+        return None
+    cells = [[row[a:b].strip() for a, b in zip([0, *ends], ends, strict=False)] for row in body]
+    firsts = [row[0].split(None, 1) for row in cells]
+    if sum(len(first) == 2 for first in firsts) < _FIT * len(body):
+        return [word.group() for word in words], cells
+    split = [
+        [first[0] if first else "", " ".join(first[1:]), *row[1:]] for first, row in zip(firsts, cells, strict=True)
+    ]
+    return ["index", *(word.group() for word in words)], split
 
 
 _NUMBER: Final = re.compile(r"[-+]?[$€£]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?\s?%?$")
