@@ -97,13 +97,16 @@ def test_a_foreign_reference_is_never_resolved(compressor: Compressor, originals
 
 @pytest.mark.parametrize("tries", [5_000, pytest.param(1_000_000, marks=pytest.mark.full)])
 def test_references_cannot_be_guessed(tries: int, originals: Originals) -> None:
-    """Random, neighbouring and altered references: not one resolves."""
+    """Random and altered references, and those of another tenant: not one resolves."""
     refs = [originals.put(b"%d" % i, namespace="ns") for i in range(200)]
+    theirs = [originals.put(b"%d" % i, namespace="victim") for i in range(200)]
     chance = random.Random(7)
     letters = "abcdefghijklmnopqrstuvwxyz234567"
     hits = 0
     for number in range(tries):
-        if number % 2:
+        if number % 3 == 0:
+            ref = theirs[number % 200]
+        elif number % 3 == 1:
             guess = list(refs[number % 200])
             guess[3 + chance.randrange(16)] = chance.choice(letters)
             ref = "".join(guess)
