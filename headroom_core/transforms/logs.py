@@ -20,7 +20,7 @@ SHARES: Final = (0.022, 0.15)
 """Least and greatest share of its tokens that a log's excerpt takes by default, gap notes and last line not counted."""
 
 _EVENTS: Final = (0.0, 0.02)  # the same for a stream of events, where the first line of each kind of error tells all
-_FLOOR: Final = 300  # tokens that a small log may take anyway
+_FLOOR: Final = 300  # tokens that a small log takes anyway; one of events only where as much is wanted
 _TRIES: Final = 6
 _ROOM: Final = (150, 500, 900, 1200)  # tokens from which on one more kind of hidden lines is named
 _BRACKETS: Final = 4  # tokens around the line about the rest
@@ -86,8 +86,9 @@ class _Log:
 
         service = self.evidence.service
         low, high = (a + service * (b - a) for a, b in zip(SHARES, _EVENTS, strict=True))
-        floor = 0.0 if service else min(_FLOOR / tokens, 0.5)
-        return blocks.open_budget(self.evidence, self._cost(tokens), tokens, (max(low, floor), max(high, floor)))
+        floor = min(_FLOOR / tokens, 0.5)
+        bounds = (low if service else max(low, floor), max(high, floor))
+        return blocks.open_budget(self.evidence, self._cost(tokens), tokens, bounds)
 
     def within(self, goal: float, tokens: int, context: Context) -> Rewrite | None:
         """Fit the excerpt with its last line into ``goal`` tokens: measure, correct the budget, try again."""

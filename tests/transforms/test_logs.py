@@ -344,3 +344,21 @@ def test_labelled_failures_of_ci_logs_stay_visible() -> None:
         shares.append(tokens(out) / tokens(row["log"]))
     assert sum(recalls) / len(recalls) > 0.85
     assert sorted(shares)[len(shares) // 2] < 0.05
+
+
+def test_a_small_service_log_shows_its_whole_trace() -> None:
+    """Two in a hundred tokens of a small log hold no stack trace: the exception's own line may not fall out."""
+    lines = [f"2026-05-04 12:00:{i % 60:02d} INFO pool - request {i * 7919} took {i % 40} ms" for i in range(200)]
+    lines[90:90] = [
+        "2026-05-04 12:01:31 ERROR orders - could not commit order 88123",
+        "Traceback (most recent call last):",
+        '  File "/srv/app/orders.py", line 88, in save',
+        "    self.pool.acquire(timeout=5)",
+        '  File "/srv/app/pool.py", line 17, in acquire',
+        "    raise PoolEmpty(self.size)",
+        "app.pool.PoolEmpty: 32 of 32 connections are taken",
+    ]
+    shown = kept("\n".join(lines))
+    assert "could not commit order 88123\nTraceback" in shown
+    assert "    raise PoolEmpty(self.size)\napp.pool.PoolEmpty: 32 of 32 connections are taken" in shown
+    assert tokens(shown) < 300
