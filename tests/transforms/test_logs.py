@@ -362,3 +362,12 @@ def test_a_small_service_log_shows_its_whole_trace() -> None:
     assert "could not commit order 88123\nTraceback" in shown
     assert "    raise PoolEmpty(self.size)\napp.pool.PoolEmpty: 32 of 32 connections are taken" in shown
     assert tokens(shown) < 300
+
+
+def test_a_question_about_warnings_brings_all_of_them() -> None:
+    """They are written WARN, not as the question says it."""
+    lines = [f"2026-05-04 12:00:{i % 60:02d} INFO  pool - request {i * 7919} took {i % 40} ms" for i in range(400)]
+    for at in (13, 110, 207, 304):
+        lines[at] = lines[at].replace("INFO ", "WARN ")
+    shown = kept("\n".join(lines), "Which requests gave a warning?")
+    assert [line for line in lines if "WARN" in line] == [line for line in shown.split("\n") if "WARN" in line]

@@ -20,6 +20,7 @@ _GENERAL = frozenset(
     running step steps stop stopped test tests today went workflow wrong yesterday
     """.split()  # noqa: SIM905 - a list of words reads better as text
 )
+_WRITTEN = {"warning": "warn", "warnings": "warn"}  # a level as it stands in lines: WARN, WARNING
 _TERMS, _MOST = 24, 2000
 
 
@@ -35,7 +36,7 @@ def named(lines: Lines, query: str | None) -> list[tuple[float, NDArray[np.int64
     limit = min(max(8, n // 50), _MOST)
     out = []
     for term in terms:
-        rows = _holding(low, term.encode("utf-8", "surrogatepass"), lines, limit)
+        rows = _holding(low, _WRITTEN.get(term, term).encode("utf-8", "surrogatepass"), lines, limit)
         if len(rows):
             weight = math.log(1 + n / len(rows)) * (1.5 if any(c.isdigit() for c in term) else 1.0)
             out.append((weight, rows))
