@@ -10,6 +10,7 @@ from typing import Final
 from headroom_core.types import Context, Part, Rewrite
 
 from ._asked import asked
+from ._goroutines import folded
 from .logs import Log
 
 # How a frame looks: language, the line itself. Each is tried at the start of a line.
@@ -78,11 +79,14 @@ class Trace:
         """Library frames become counts."""
         if context.strength == "lossless":
             return None
-        lines = part.text.replace("\r\n", "\n").split("\n")
-        frames = _frames(lines, _words(context.query))
+        words = _words(context.query)
+        lines, waiting = folded(part.text.replace("\r\n", "\n").split("\n"), words)
+        frames = _frames(lines, words)
         if sum(frame.last - frame.first + 1 for frame in frames) < _MOSTLY * len(lines):
             return Log()(part, context)
         kept, left = _shortened(lines, frames)
+        said = [f"stacks of {waiting} goroutines that are shown once"] if waiting else []
+        left = "; ".join([*said, *([left] if left else [])])
         text = "\n".join(kept)
         if context.target_ratio is not None and context.count(text) > 1.1 * context.target_ratio * part.tokens:
             return Log()(part, context)

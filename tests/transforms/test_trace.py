@@ -165,3 +165,28 @@ def test_bad_input_does_no_harm(text: str) -> None:
     """Hostile texts end in bounded time without an error."""
     made = shorten(text)
     assert made is None or made.text
+
+
+def test_goroutines_that_wait_in_the_same_place_are_counted() -> None:
+    """A dump of a server: the one that panics and the one that is asked for stay, of the rest one stack and the numbers."""
+    waits = "".join(
+        f"\ngoroutine {i} [{'IO wait' if i % 2 else 'select, 5 minutes'}]:\nnet/http.(*conn).serve(0xc00{i}, 0x1)\n"
+        f"\t/usr/local/go/src/net/http/server.go:1995 +0x612\ncreated by net/http.(*Server).Serve in goroutine {i - 1}\n"
+        "\t/usr/local/go/src/net/http/server.go:3102 +0x5\n"
+        for i in range(2, 60)
+    )
+    asked = "\ngoroutine 77 [semacquire]:\nmain.(*Ledger).lock(0xc0001)\n\t/home/u/shop/ledger.go:31 +0x2\n"
+    rewrite = shorten(GO + waits + asked, "Who holds the ledger?")
+    assert rewrite is not None
+    for stays in (
+        "panic:",
+        "main.go:14",
+        "ledger.go:31",
+        "goroutine 77 [semacquire]",
+        "goroutine 2 [select",
+        "goroutine 3 [IO",
+    ):
+        assert stays in rewrite.text
+    assert "… 28 more goroutines wait in the same place: 4, 6, 8," in rewrite.text
+    assert rewrite.text.count("server.go:1995") == 2
+    assert str(rewrite.left_out).startswith("stacks of 56 goroutines that are shown once")
