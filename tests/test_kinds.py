@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headroom_core import compress
 from headroom_core.kinds import Detected, detect
 from headroom_core.transforms._search.grouped import group
 from tests.timing import cpu_seconds
@@ -238,3 +239,19 @@ def test_what_opens_as_a_git_diff_and_goes_on_as_one_is_a_diff() -> None:
     assert detect(change + told) == Detected("diff", 0.99)
     log = "".join(f"2026-06-11 02:49:{i % 60:02d} INFO worker-{i} took its part\n" for i in range(400))
     assert detect(change + told + log).kind == "log"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"INSERT INTO boats (id, name) VALUES ({i}, 'boat {i}');\n" for i in range(60)),
+        "-- the tariff\nCREATE OR REPLACE FUNCTION fee(k text) RETURNS int AS $$\nBEGIN\n"
+        + "".join(f"  IF k = 'k{i}' THEN RETURN {i}; END IF;\n" for i in range(30))
+        + "END;\n$$ LANGUAGE plpgsql;\n",
+        "SELECT b.id, count(*)\nFROM boats b\nJOIN fees f ON f.boat = b.id\nGROUP BY b.id\nHAVING count(*) > 3;\n" * 9,
+    ],
+)
+def test_statements_of_databases_are_code(text: str) -> None:
+    """Neither a log nor prose: nothing of them is lost."""
+    assert detect(text).kind == "code"
+    assert compress(text, query="What of k17?").text == text

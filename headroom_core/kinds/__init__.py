@@ -196,6 +196,9 @@ def _script(lines: list[str], votes: Votes, text: str) -> Detected | None:
     """A program by its first line, by the commands of an editor, or on few endless lines."""
     if lines[0].startswith(("#!/", "#! /")):
         return Detected("code", 0.97)
+    first = next((line for line in lines if not line.startswith("--")), "")
+    if _SQL.match(first) and ";" in text and votes["stamp"] < 0.2:
+        return Detected("code", 0.9)
     if text.startswith(('" ', "vim9script")) and votes["vim"] * len(lines) >= 2:
         return Detected("code", 0.95)
     if votes["long"] >= _ENDLESS and len(_MINIFIED.findall(text, 0, _WINDOW)) * 250 >= min(len(text), _WINDOW):
@@ -203,6 +206,11 @@ def _script(lines: list[str], votes: Votes, text: str) -> Detected | None:
     return None
 
 
+_SQL = re.compile(
+    r"(?:CREATE|create) (?:(?:OR REPLACE|or replace|UNIQUE|unique|TEMP|temp|MATERIALIZED) )*"
+    r"(?:TABLE|table|FUNCTION|function|PROCEDURE|procedure|VIEW|view|INDEX|index|TRIGGER|trigger|TYPE|type|SCHEMA|schema) "
+    r"|(?:ALTER TABLE|alter table|INSERT INTO|insert into|DELETE FROM|delete from) \S|UPDATE \S+ SET |SELECT [^.]|WITH \w+ AS \("
+)
 _ENDLESS = 0.3  # share of lines that are cut, from which a program may be minified
 _MINIFIED = re.compile(
     r"\bfunction\b[\w ]{0,40}\(|=>|\breturn\b[ !(\[{\"]|\}\)?[;,)]|\b(?:var|let|const) \w{1,40}=|==="
