@@ -17,10 +17,10 @@ from headroom_core.errors import InvalidInput
 from headroom_core.kompress import loaded, plain
 from headroom_core.kompress.calibrate import LONG
 from headroom_core.kompress.chunks import Span
-from headroom_core.kompress.fuse import fused
+from headroom_core.kompress.fuse import judged
 from headroom_core.kompress.loaded import Loaded
 from headroom_core.kompress.select import Mask, Words, fill, order_asked, order_free, render, spans_of
-from headroom_core.kompress.signals import Vector, query_ids, read, read_again, split
+from headroom_core.kompress.signals import Signals, Vector, query_ids, split
 from headroom_core.models.resolve import resolve
 from headroom_core.tokens.text import Counter
 from headroom_core.tokens.text import counter as counter_for
@@ -175,7 +175,15 @@ class KompressCompressor:
 
     def sentence_scores(self, texts: Sequence[str], query: str, *, call: str = "several") -> list[Vector]:
         """The fused logit of every sentence (``chunks.sentences``) of each text."""
-        return self._read(tuple(texts), query, call, 0)[1]
+        return self._read(tuple(texts), query, call, sum(map(self._counter, texts)))[1]
+
+    def judged(self, texts: Sequence[str], query: str) -> tuple[Signals, Vector]:
+        """All that the network says of some texts, and the fused logit of every sentence before it is tempered."""
+        model = self.load()
+        if model.model.staged is None:
+            raise InvalidInput("This checkpoint scores words only; sentence logits need the bundled model.")
+        pieces, asked = split(model.tokenizer, texts), query_ids(model.tokenizer, query)
+        return judged(model.model.staged, model.weights, pieces, asked, query, words=self.config.chunk_words)
 
     def words(self, text: str) -> Words:
         """The words of a text with their query-free scores and guards."""
@@ -254,18 +262,19 @@ class KompressCompressor:
 
             parts, scores = read_published(model, texts, query, self.config.chunk_words)
             return parts, scores, "none"
-        pieces = split(model.tokenizer, texts)
-        asked = query_ids(model.tokenizer, query) if query else []
-        seen = read(model.model.staged, pieces, asked, words=self.config.chunk_words)
-        parts = [Words.of(p.text, p.units, p.starts, s) for p, s in zip(pieces, seen.token_scores, strict=True)]
         if not query:
-            return parts, [np.zeros(len(p.units)) for p in pieces], "query-free"
-        again = read_again(model.model.staged, pieces, asked, seen, words=self.config.chunk_words)
-        score = fused(seen, again, model.weights, query)
-        cuts = np.searchsorted(seen.document, np.arange(len(texts) + 1))
-        by_text = [score[a:b] for a, b in pairwise(cuts.tolist())]
+            documents = split(model.tokenizer, texts)
+            assert model.phrases is not None
+            free = [model.phrases.read(model.model.staged, d, words=self.config.chunk_words) for d in documents]
+            return free, [np.zeros(len(d.units)) for d in documents], "query-free"
         group = "several documents" if call == "several" and len(texts) > 1 else "long" if total > LONG else "one text"
-        return parts, by_text, group
+        seen, score = self.judged(texts, query)
+        if group in model.tempers:
+            score = model.tempers[group](score, seen)
+        cuts = np.searchsorted(seen.document, np.arange(len(texts) + 1))
+        asked = zip(seen.documents, seen.token_scores, strict=True)
+        parts = [Words.of(p.text, p.units, p.starts, scores) for p, scores in asked]
+        return parts, [score[a:b] for a, b in pairwise(cuts.tolist())], group
 
     def _chosen(
         self, parts: list[Words], scores: list[Vector], query: str | None, group: str, risk: float | None

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headroom_core.kompress.lexical import STOPWORDS, Bm25, content, stems
-from headroom_core.kompress.scorer import sigmoid
-from headroom_core.kompress.signals import Signals, Vector
+from headroom_core.kompress.scorer import Staged, sigmoid
+from headroom_core.kompress.signals import Pieces, Signals, Vector, read, read_again
 
 _NAME = re.compile(
     r"\A\W*(.{2,90}?)(?:\s*\(|,|;|\s+(?:is|was|are|were|has|had|refers|may|can|serves?d?|born|became|plays?|played|stars?)\b)"
@@ -60,6 +60,14 @@ class Weights:
     def of(cls, stored: dict[str, float]) -> Weights:
         """From ``as_dict``; unknown names are ignored."""
         return cls(**{f.name: float(stored[f.name]) for f in fields(cls) if f.name in stored})
+
+
+def judged(
+    staged: Staged, weights: Weights, documents: Sequence[Pieces], asked: Sequence[int], query: str, *, words: int = 350
+) -> tuple[Signals, Vector]:
+    """What the network says of some documents for one query, and the fused logit of every sentence."""
+    seen = read(staged, documents, asked, words=words)
+    return seen, fused(seen, read_again(staged, documents, asked, seen, words=words), weights, query)
 
 
 def fused(seen: Signals, again: Vector, weights: Weights, query: str = "") -> Vector:

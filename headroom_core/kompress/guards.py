@@ -21,19 +21,21 @@ _UNIT = (
     r"|[KMGT]i?B|bytes?|bits?|[kMG]?Hz|[kMG]?W|volts?|watts?|dollars?|euros?|cents?|USD|EUR|people|times|AM|PM|am|pm|BC|AD|BCE|CE)"
 )
 _MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
+FIRM = 3.0
+"""Strength of the guards that matter most."""
 _RULES: tuple[tuple[float, re.Pattern[str]], ...] = (
-    (3.0, re.compile(rf"\d\S*(?:\s+{_UNIT}\b)?")),
-    (3.0, re.compile(rf"\b(?:\d{{1,2}}\w{{0,2}}\s+(?:of\s+)?)?{_MONTH}\b\S*(?:\s+\d[\d,.]*)?")),
+    (FIRM, re.compile(rf"\d\S*(?:\s+{_UNIT}\b)?")),
+    (FIRM, re.compile(rf"\b(?:\d{{1,2}}\w{{0,2}}\s+(?:of\s+)?)?{_MONTH}\b\S*(?:\s+\d[\d,.]*)?")),
     (
-        3.0,
+        FIRM,
         re.compile(
             r"\b(?:n(?:o(?:t|ne|r|body|thing|where)?|ever|either)|without|cannot|unless|except)\b\S*(?:\s+\w\S*)?"
             r"|n['’]t\b(?:\s+\w\S*)?",
             re.IGNORECASE,
         ),
     ),
-    (3.0, re.compile(r"(?=[:@_\\/(.-])(?:://|@\w|_|\\|/\w+/|(?<!\S)--?\w|\(\)|(?<=\w)\.\w+\.\w)")),
-    (3.0, re.compile(r"(?<=[a-z])[A-Z]|\b[A-Z]{2,}")),
+    (FIRM, re.compile(r"(?=[:@_\\/(.-])(?:://|@\w|_|\\|/\w+/|(?<!\S)--?\w|\(\)|(?<=\w)\.\w+\.\w)")),
+    (FIRM, re.compile(r"(?<=[a-z])[A-Z]|\b[A-Z]{2,}")),
     (
         1.5,
         re.compile(
@@ -72,7 +74,7 @@ def strengths(text: str, words: list[Span]) -> NDArray[np.float64]:
     for i, (start, end) in enumerate(words):
         if end - start > _OPAQUE:  # encoded data, not a word; the rules below would take long over it
             text = text[:start] + " " * (end - start) + text[end:]
-            found[i] = 3.0
+            found[i] = FIRM
     for strength, rule in _RULES:
         for match in rule.finditer(text):
             a, b = bisect_right(lasts, match.start()), bisect_left(firsts, match.end())

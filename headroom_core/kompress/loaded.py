@@ -14,7 +14,9 @@ import numpy as np
 from headroom_core.errors import InvalidInput, MissingExtra, ModelError
 from headroom_core.kompress.calibrate import Curve
 from headroom_core.kompress.fuse import Weights
+from headroom_core.kompress.phrases import Phrases
 from headroom_core.kompress.scorer import Floats, Mask, Scorer, Staged
+from headroom_core.kompress.temper import Temper
 
 _HALVES = re.compile("[\ud800-\udfff]")
 
@@ -111,6 +113,8 @@ class Loaded:
     name: str = ""
     weights: Weights = field(default_factory=Weights)
     curves: Mapping[str, Curve] = field(default_factory=dict)
+    tempers: Mapping[str, Temper] = field(default_factory=dict)
+    phrases: Phrases | None = None
 
     def __iter__(self) -> Any:
         return iter((self.model, self.tokenizer, self.backend))
@@ -133,6 +137,9 @@ def load(folder: Path, backend: str, *, threads: int | None = None, threshold: f
 
         scorer = OnnxScorer(folder, threads)
     curves = {group: Curve.of(curve) for group, curve in stored["curves"].items()}
+    tempers = {group: Temper.of(row) for group, row in stored["tempers"].items()}
     tokenizer = PieceTokenizer(folder / "tokenizer.json")
     weights = Weights.of(stored["fusion"])
-    return Loaded(Model(scorer, threshold, scorer), tokenizer, scorer.name, stored["row"]["name"], weights, curves)
+    phrases = Phrases.load(folder / "phrases.npz")
+    model = Model(scorer, threshold, scorer)
+    return Loaded(model, tokenizer, scorer.name, stored["row"]["name"], weights, curves, tempers, phrases)

@@ -110,6 +110,7 @@ class Kompress(nn.Module):
     def forward(self, ids: Tensor, kinds: Tensor, mask: Tensor | None, exits: str = "late") -> dict[str, Tensor]:
         """Outputs of the exits asked for (``early``, ``late`` or ``both``): ``<exit>_tokens`` and ``<exit>_relevance``.
 
+        The early exit also gives ``early_states`` (batch, length, hidden).
         ids, kinds: (batch, length) integers; mask: (batch, length) booleans, or None where nothing is padded.
         """
         wide = None if mask is None else mask[:, None, None, :]
@@ -119,6 +120,7 @@ class Kompress(nn.Module):
             x = layer(x, wide)
             if i == self.shape.early and exits != "late":
                 out["early_tokens"], out["early_relevance"] = self.early(x, wide)
+                out["early_states"] = x
                 if exits == "early":
                     return out
         out["late_tokens"], out["late_relevance"] = self.late(x, wide)

@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from headroom_core.errors import MissingExtra, ModelError
-from headroom_core.kompress.scorer import Ints, Mask, Scores, score_rows
+from headroom_core.kompress.scorer import Floats, Ints, Mask, Scores, score_rows
 
 
 def session(path: Path, threads: int | None = None, providers: tuple[str, ...] = ("CPUExecutionProvider",)) -> Any:
@@ -45,6 +47,11 @@ class OnnxScorer:
         """Scores of the last layer."""
         tokens, relevance = self._late.run(None, {"hidden": hidden})
         return Scores.of_columns(tokens, relevance.reshape(-1))
+
+    def states(self, hidden: object, /) -> Floats:
+        """What ``early`` gave."""
+        assert isinstance(hidden, np.ndarray)
+        return hidden
 
     def __call__(self, ids: Ints, mask: Mask, /) -> Scores:
         """Scores of a padded batch."""

@@ -65,6 +65,9 @@ class Staged(Protocol):
     def late(self, hidden: object, /) -> Scores:
         """Scores of the last layer."""
 
+    def states(self, hidden: object, /) -> Floats:
+        """The states that the early exit read (batch, length, size)."""
+
 
 def sigmoid(x: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float64]:
     """Logistic function, in double precision."""

@@ -18,7 +18,7 @@ from headroom_core.kompress.lexical import STOPWORDS
 
 Mask = NDArray[np.bool_]
 
-_MARKS = ".,;:!?()[]{}\"'“”‘’"
+MARKS = ".,;:!?()[]{}\"'“”‘’"
 _ARTICLES = frozenset({"a", "an", "the"})
 
 
@@ -26,7 +26,7 @@ _ARTICLES = frozenset({"a", "an", "the"})
 class Words:
     """A text's words with what decides about them.
 
-    ``sentence``: index of the sentence of each word; ``score``: in (0, 1), from the token heads; ``guard``: see
+    ``sentence``: index of the sentence of each word; ``score``: in [0, 1); ``guard``: see
     ``guards.strengths``; ``pairs``: words that stay or go together.
     """
 
@@ -36,6 +36,19 @@ class Words:
     score: NDArray[np.float64]
     guard: NDArray[np.float64]
     pairs: list[tuple[int, int]]
+    ranked: bool = False
+
+    @classmethod
+    def priced(
+        cls,
+        text: str,
+        units: Sequence[Span],
+        spans: list[Span],
+        guard: NDArray[np.float64],
+        score: NDArray[np.float64],
+    ) -> Words:
+        """Words whose scores already say in which order they stay (``ranked``): those of ``phrases``."""
+        return cls(text, spans, _sentence_of(spans, units), score, guard, guards.pairs(text, spans), ranked=True)
 
     @classmethod
     def of(
@@ -45,14 +58,14 @@ class Words:
         spans = guards.words_of(text)
         if not spans:
             return cls(text, [], np.zeros(0, np.int64), np.zeros(0), np.zeros(0), [])
-        firsts = np.array([s for s, _ in spans])
-        begins = np.array([s for s, _ in units])
-        sentence = np.clip(np.searchsorted(begins, firsts, "right") - 1, 0, max(0, len(units) - 1))
         score = np.zeros(len(spans))
         if len(starts):
+            firsts = np.array([s for s, _ in spans])
             owner = np.clip(np.searchsorted(firsts, starts, "right") - 1, 0, len(spans) - 1)
             np.maximum.at(score, owner, token_scores)
-        return cls(text, spans, sentence, score, guards.strengths(text, spans), guards.pairs(text, spans))
+        return cls(
+            text, spans, _sentence_of(spans, units), score, guards.strengths(text, spans), guards.pairs(text, spans)
+        )
 
     def whole(self, sentences: Mask) -> Mask:
         """All words of some sentences."""
@@ -69,9 +82,11 @@ class Words:
     def importance(self) -> NDArray[np.float64]:
         """Order inside a text without a query: guards first, then scores; function words go first, articles before all.
 
-        A word between two that stay is lifted, up to just under the guards, so that phrases stay whole.
+        Words that come ``ranked`` have their order already. A word between two that stay is lifted, up to just under the guards, so that phrases stay whole.
         """
-        cores = [self.text[s:e].strip(_MARKS).lower() for s, e in self.spans]
+        if self.ranked:
+            return self.score
+        cores = [self.text[s:e].strip(MARKS).lower() for s, e in self.spans]
         function = np.fromiter((core in STOPWORDS for core in cores), np.bool_, len(cores))
         article = np.fromiter((core in _ARTICLES for core in cores), np.bool_, len(cores))
         p = np.clip(self.score, 1e-4, 1 - 1e-4)
@@ -87,6 +102,12 @@ class Words:
             left, right = np.concatenate([[0.0], value[:-1]]), np.concatenate([value[1:], [0.0]])
             value = np.maximum(value, np.minimum(0.95 * np.minimum(left, right), below))
         return np.asarray(value - article * (self.guard < 1))
+
+
+def _sentence_of(spans: Sequence[Span], units: Sequence[Span]) -> NDArray[np.int64]:
+    """The sentence that each word begins in."""
+    firsts, begins = np.array([s for s, _ in spans]), np.array([s for s, _ in units])
+    return np.clip(np.searchsorted(begins, firsts, "right") - 1, 0, max(0, len(units) - 1))
 
 
 def spans_of(words: Words, keep: Mask) -> list[Span]:

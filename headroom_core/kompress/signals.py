@@ -1,4 +1,4 @@
-"""What the network says about each sentence of some documents, with or without a query."""
+"""What the network says about each sentence of some documents for a query."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ Vector = NDArray[np.float64]
 MAX_TOKENS = 384
 QUERY_TOKENS = 64
 HINT_TOKENS = 60
+SURE = 3.0
+"""Logit of the best sentence above which no second reading follows."""
 ABSENT = -12.0
 """A logit for what was never scored."""
 
@@ -37,18 +39,15 @@ class Pieces:
 class Signals:
     """Arrays over all sentences of all documents, in order.
 
-    ``document``: its document. ``late``, ``early``: sentence logits of both exits (``late`` is ABSENT without a query).
-    ``relevance``: of its window. ``keep``: mean token logit. ``answer``: best answer span
-    against none. ``pieces``: word pieces. ``token_scores``: per document, one score per word piece.
+    ``document``: its document. ``late``: sentence logits of the last layer. ``relevance``: of its window. ``answer``: best
+    answer span against none. ``pieces``: word pieces. ``token_scores``: per document, one score per word piece.
     """
 
     document: NDArray[np.int64]
     units: list[Span]
     pieces: Vector
-    early: Vector
     late: Vector
     relevance: Vector
-    keep: Vector
     answer: Vector
     documents: list[Pieces]
     token_scores: list[Vector]
@@ -92,68 +91,27 @@ def read(
     *,
     words: int = 350,
 ) -> Signals:
-    """Score all sentences: with a query by all layers, without one the early exit is all there is."""
+    """Score all sentences for a query, by all layers."""
     sizes = [len(d.units) for d in documents]
     base = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     count = int(base[-1])
-    columns = {name: np.full(count, ABSENT) for name in ("early", "late", "relevance", "keep", "answer")}
+    columns = {name: np.full(count, ABSENT) for name in ("late", "relevance", "answer")}
     tokens = [np.zeros(len(d.ids)) for d in documents]
-    head = [CLS, *query, SEP] if len(query) else [CLS]
+    head = [CLS, *query, SEP]
     for number, document in enumerate(documents):
         for start, end in token_windows(document, MAX_TOKENS - len(head) - 1, words):
             ids = np.concatenate([head, document.ids[start:end], [SEP]]).astype(np.int64)[None, :]
             kinds = np.zeros_like(ids)
-            if len(query):
-                kinds[:, len(head) :] = 1
-            scores, hidden = scorer.early(ids, kinds)
-            _pool(columns, "early", document, int(base[number]), start, end, len(head), scores)
-            if len(query):
-                scores = scorer.late(hidden)
-                _pool(columns, "late", document, int(base[number]), start, end, len(head), scores)
-            _rest(columns, tokens[number], document, int(base[number]), start, end, len(head), scores)
+            kinds[:, len(head) :] = 1
+            scores = scorer.late(scorer.early(ids, kinds)[1])
+            _note(columns, tokens[number], document, int(base[number]), start, end, len(head), scores)
     owner = np.repeat(np.arange(len(documents)), sizes)
     units = [unit for d in documents for unit in d.units]
     lengths = np.concatenate([np.diff(d.cuts) for d in documents]) if documents else np.zeros(0)
     return Signals(owner, units, lengths.astype(np.float64), documents=list(documents), token_scores=tokens, **columns)
 
 
-def _inside(document: Pieces, start: int, end: int) -> Span:
-    """The sentences that a window touches."""
-    first = int(np.searchsorted(document.cuts, start, "right")) - 1
-    last = int(np.searchsorted(document.cuts, end, "left"))
-    return first, last
-
-
-def _bounds(document: Pieces, start: int, end: int, offset: int) -> tuple[int, int, NDArray[np.int64]]:
-    """First and last sentence of a window, and where in the row each begins."""
-    first, last = _inside(document, start, end)
-    begins = np.maximum(document.cuts[first:last], start) - start + offset
-    return first, last, begins
-
-
-def _pool(
-    columns: dict[str, Vector],
-    name: str,
-    document: Pieces,
-    base: int,
-    start: int,
-    end: int,
-    offset: int,
-    scores: Scores,
-) -> None:
-    """Attention-pooled sentence logits into ``columns[name]``."""
-    if end <= start or scores.weight is None or scores.value is None:
-        return
-    first, last, begins = _bounds(document, start, end, offset)
-    stop = offset + end - start
-    weight = np.exp(np.clip(scores.weight[0, :stop], -8, 8).astype(np.float64))
-    top = np.add.reduceat(weight * scores.value[0, :stop], begins)
-    pooled = top / np.maximum(np.add.reduceat(weight, begins), 1e-6)
-    place = slice(base + first, base + last)
-    columns[name][place] = np.maximum(columns[name][place], pooled)
-
-
-def _rest(
+def _note(
     columns: dict[str, Vector],
     tokens: Vector,
     document: Pieces,
@@ -163,21 +121,27 @@ def _rest(
     offset: int,
     scores: Scores,
 ) -> None:
-    """The other signals of a window."""
+    """Enter what one window says of the sentences that it touches and of its word pieces."""
     if end <= start:
         return
-    first, last, begins = _bounds(document, start, end, offset)
+    first = int(np.searchsorted(document.cuts, start, "right")) - 1
+    last = int(np.searchsorted(document.cuts, end, "left"))
+    begins = np.maximum(document.cuts[first:last], start) - start + offset
     stop = offset + end - start
     place = slice(base + first, base + last)
-    lengths = np.maximum(np.diff(np.append(begins, stop)), 1)  # a unit of white space holds no token
-    keep = np.add.reduceat(scores.keep[0, :stop].astype(np.float64), begins) / lengths
-    columns["keep"][place] = np.maximum(columns["keep"][place], keep)
+
+    def raise_to(name: str, value: Vector | float) -> None:
+        columns[name][place] = np.maximum(columns[name][place], value)
+
+    if scores.weight is not None and scores.value is not None:
+        weight = np.exp(np.clip(scores.weight[0, :stop], -8, 8).astype(np.float64))
+        top = np.add.reduceat(weight * scores.value[0, :stop], begins)
+        raise_to("late", top / np.maximum(np.add.reduceat(weight, begins), 1e-6))
     if scores.relevance is not None:
-        columns["relevance"][place] = np.maximum(columns["relevance"][place], scores.relevance[0])
+        raise_to("relevance", float(scores.relevance[0]))
     if scores.start is not None and scores.end is not None:
         best = np.maximum.reduceat(scores.start[0, :stop], begins) + np.maximum.reduceat(scores.end[0, :stop], begins)
-        none = float(scores.start[0, 0] + scores.end[0, 0])
-        columns["answer"][place] = np.maximum(columns["answer"][place], np.clip(best - none, -20, 20))
+        raise_to("answer", np.clip(best - float(scores.start[0, 0] + scores.end[0, 0]), -20, 20))
     tokens[start:end] = scores.tokens[0, offset:stop]
 
 
@@ -186,9 +150,10 @@ def read_again(
 ) -> Vector:
     """Late logits when the best sentence so far stands behind the query: what the second hop of a question needs.
 
-    The document of that sentence is not read again; its sentences keep their logits.
+    The document of that sentence is not read again; its sentences keep their logits. Where that sentence is sure by
+    itself, a second reading moves nothing and is spared.
     """
-    if len(documents) < 2 or not len(first.late):
+    if len(documents) < 2 or not len(first.late) or first.late.max() > SURE:
         return first.late
     best = int(np.argmax(first.late))
     source = int(first.document[best])

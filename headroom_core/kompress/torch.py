@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from headroom_core.errors import MissingExtra, ModelError
-from headroom_core.kompress.scorer import Ints, Mask, Scores, kinds_of, score_rows
+from headroom_core.kompress.scorer import Floats, Ints, Mask, Scores, kinds_of, score_rows
 
 
 def torch_or_raise() -> Any:
@@ -48,13 +48,20 @@ class TorchScorer:
         return cls(model, device)
 
     def early(self, ids: Ints, kinds: Ints, /) -> tuple[Scores, object]:
-        """Scores of the early exit, and the rows for ``late``."""
-        return self._scores(ids, kinds, None, "early"), (ids, kinds)
+        """Scores of the early exit, and the rows for ``late`` with the states for ``states``."""
+        tokens, relevance, states = self._raw(ids, kinds, None, "early")
+        return Scores.of_columns(tokens, relevance), (ids, kinds, states)
 
     def late(self, hidden: object, /) -> Scores:
         """Scores of the last layer."""
         assert isinstance(hidden, tuple)
-        return self._scores(hidden[0], hidden[1], None, "late")
+        tokens, relevance, _ = self._raw(hidden[0], hidden[1], None, "late")
+        return Scores.of_columns(tokens, relevance)
+
+    def states(self, hidden: object, /) -> Floats:
+        """What the early exit read."""
+        assert isinstance(hidden, tuple)
+        return np.asarray(hidden[2].float().cpu().numpy())
 
     def __call__(self, ids: Ints, mask: Mask, /) -> Scores:
         """Scores of a padded batch."""
@@ -66,20 +73,19 @@ class TorchScorer:
         relevance = np.zeros(len(ids), np.float32)
         for rows, exit_ in ((np.flatnonzero(~asked), "early"), (np.flatnonzero(asked), "late")):
             if len(rows):
-                found, relevance[rows] = self._raw(ids[rows], kinds[rows], mask[rows], exit_)
+                found, relevance[rows], _ = self._raw(ids[rows], kinds[rows], mask[rows], exit_)
                 columns[rows] = np.round(found * 64) / 64
         return Scores.of_columns(columns * mask[..., None], relevance)
 
-    def _scores(self, ids: Ints, kinds: Ints, mask: Mask | None, exit_: str) -> Scores:
-        return Scores.of_columns(*self._raw(ids, kinds, mask, exit_))
-
-    def _raw(self, ids: Ints, kinds: Ints, mask: Mask | None, exit_: str) -> tuple[Any, Any]:
+    def _raw(self, ids: Ints, kinds: Ints, mask: Mask | None, exit_: str) -> tuple[Floats, Floats, Any]:
+        """Token outputs, relevance, and the early exit's states (None for the late one)."""
         torch = torch_or_raise()
         arrays = [torch.from_numpy(a).to(self.device) for a in (ids, kinds)]
         shown = None if mask is None else torch.from_numpy(mask).to(self.device)
         with torch.inference_mode():
             out = self.model(*arrays, shown, exit_)
-        return out[f"{exit_}_tokens"].float().cpu().numpy(), out[f"{exit_}_relevance"].float().cpu().numpy()
+        tokens, relevance = (out[f"{exit_}_{name}"].float().cpu().numpy() for name in ("tokens", "relevance"))
+        return tokens, relevance, out.get(f"{exit_}_states")
 
 
 def weights_of(folder: Path) -> dict[str, Any]:

@@ -25,11 +25,13 @@ from headroom_core.kompress.compressor import KompressCompressor
 from headroom_core.kompress.fuse import Weights
 from headroom_core.kompress.model import Kompress, Shape
 from headroom_core.kompress.scorer import CLS, SEP
+from headroom_core.training import kompress_phrases as phrases
 from headroom_core.training import kompress_start as start
 from headroom_core.training.kompress_bundle import channel_peaks, write_graphs, write_manifest, write_tokenizer
 from headroom_core.training.kompress_calibrate import risk_curves
 from headroom_core.training.kompress_card import write_card
 from headroom_core.training.kompress_data import Corpus, build, tokenizer
+from headroom_core.training.kompress_temper import tempers
 from headroom_core.training.kompress_train import Layout, Schedule, curve, find_near, train
 
 BUNDLED = Path(__file__).resolve().parents[1] / "models" / "bundled" / "kompress"
@@ -86,15 +88,21 @@ def _rows(corpus: Corpus, count: int) -> Iterator[NDArray[np.int64]]:
 
 
 def finish(folder: Path, *, small: bool, seed: int) -> None:
-    """Calibrate the graphs in ``folder`` and write the manifest and the card."""
-    weights = Weights()
-    write_manifest(folder, weights, {}, {"seed": seed})
-    compressor = KompressCompressor(model=folder, enable_ccr=False)
+    """What stands on the graphs in ``folder``: the phrase network, tempers and thresholds; then the manifest and the card."""
+    weights, notes, splits = Weights(), {"seed": seed}, split_train()
+    phrases.write(folder, splits["train"][::8] if small else splits["train"], splits["fuse"], seed)
+    write_manifest(folder, weights, notes)
+    found = tempers(_compressor(folder), splits["fuse"], 150 if small else 500)
+    write_manifest(folder, weights, notes, tempers=found)
     size = 220 if small else 800
     sizes = {"several documents": size, "one text": size, "long": 220, "query-free": 400}
-    curves = risk_curves(compressor, split_train()["calibrate"], sizes)
-    write_manifest(folder, weights, curves, {"seed": seed})
+    curves = risk_curves(_compressor(folder), splits["calibrate"], sizes)
+    write_manifest(folder, weights, notes, tempers=found, curves=curves)
     write_card(folder)
+
+
+def _compressor(folder: Path) -> KompressCompressor:
+    return KompressCompressor(model=folder, enable_ccr=False)
 
 
 if __name__ == "__main__":

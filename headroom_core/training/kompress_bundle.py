@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from headroom_core.kompress.calibrate import Curve
 from headroom_core.kompress.fuse import Weights
+from headroom_core.kompress.temper import Temper
 from headroom_core.training.kompress_export import build, write
 
 LICENCE = "Apache-2.0"
@@ -77,15 +78,23 @@ def write_tokenizer(source: Path, folder: Path) -> None:
     )
 
 
-def write_manifest(folder: Path, weights: Weights, curves: Mapping[str, Curve], notes: Mapping[str, Any]) -> None:
-    """``model.json``: the registry's row with digests, the fusion's weights, the risk curves, notes on the training."""
-    files = ("early.onnx", "late.onnx", "tokenizer.json")
+def write_manifest(
+    folder: Path,
+    weights: Weights,
+    notes: Mapping[str, Any],
+    *,
+    tempers: Mapping[str, Temper] | None = None,
+    curves: Mapping[str, Curve] | None = None,
+) -> None:
+    """``model.json``: the registry's row with digests, weights of fusion and tempers, risk curves, notes on the training."""
+    files = ("early.onnx", "late.onnx", "phrases.npz", "tokenizer.json")
     digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files}
     row = {"name": "kompress", "layout": "headroom-two-exits", "licence": LICENCE, "source": SOURCE, "files": digests}
     made = {
         "row": row,
         "fusion": weights.as_dict(),
-        "curves": {group: curve.as_dict() for group, curve in curves.items()},
+        "tempers": {group: temper.as_dict() for group, temper in (tempers or {}).items()},
+        "curves": {group: curve.as_dict() for group, curve in (curves or {}).items()},
         "notes": dict(notes),
     }
     (folder / "model.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")

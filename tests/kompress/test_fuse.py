@@ -21,7 +21,7 @@ def _pieces(text: str) -> Pieces:
     return Pieces(text, empty, empty, empty, sentences(text), empty)
 
 
-def _signals(texts: Sequence[str], late: Sequence[float], pieces: Sequence[float] | None = None) -> Signals:
+def signals(texts: Sequence[str], late: Sequence[float], pieces: Sequence[float] | None = None) -> Signals:
     documents = [_pieces(text) for text in texts]
     units = [unit for document in documents for unit in document.units]
     owner = np.array([d for d, document in enumerate(documents) for _ in document.units], np.int64)
@@ -29,7 +29,7 @@ def _signals(texts: Sequence[str], late: Sequence[float], pieces: Sequence[float
     logits = np.array(late, float)
     zeros = np.zeros(len(units))
     length = np.full(len(units), 25.0) if pieces is None else np.array(pieces, float)
-    return Signals(owner, units, length, zeros, logits, zeros, zeros, zeros, documents, [zeros] * len(documents))
+    return Signals(owner, units, length, logits, zeros, zeros, documents, [zeros] * len(documents))
 
 
 def _firsts(seen: Signals) -> np.ndarray:
@@ -41,7 +41,7 @@ TWO = ["The ferry is painted red. It has two decks.", "Ada Moen built the ferry 
 
 def test_without_weights_the_last_layer_decides() -> None:
     """Every other signal comes in through its weight; ``shift`` moves all scores alike."""
-    seen = _signals(TWO, [1.0, -2.0, 0.5, -1.0])
+    seen = signals(TWO, [1.0, -2.0, 0.5, -1.0])
     again = np.array([9.0, 9.0, 9.0, 9.0])
     assert fused(seen, again, NOTHING).tolist() == seen.late.tolist()
     assert fused(seen, again, replace(NOTHING, shift=-1.5)).tolist() == (seen.late - 1.5).tolist()
@@ -49,7 +49,7 @@ def test_without_weights_the_last_layer_decides() -> None:
 
 def test_the_second_reading_only_lifts() -> None:
     """A sentence that the second reading likes better rises; one that it likes less stays where it is."""
-    seen = _signals(TWO, [4.0, 0.0, 0.0, 0.0])
+    seen = signals(TWO, [4.0, 0.0, 0.0, 0.0])
     score = fused(seen, np.array([0.0, 2.0, -3.0, 0.0]), replace(NOTHING, hint=1.0))
     assert score[0] == 4.0
     assert 1.5 < score[1] <= 2.0
@@ -58,15 +58,15 @@ def test_the_second_reading_only_lifts() -> None:
 
 def test_the_sentence_that_opens_its_document_is_lifted() -> None:
     """The first of each document and no other; a document without sentences opens with none."""
-    seen = _signals(TWO, [0.0] * 4)
+    seen = signals(TWO, [0.0] * 4)
     assert fused(seen, seen.late, replace(NOTHING, first=0.7)).tolist() == [0.7, 0.0, 0.7, 0.0]
-    seen = _signals(["", "One only."], [0.0])
+    seen = signals(["", "One only."], [0.0])
     assert fused(seen, seen.late, replace(NOTHING, first=0.7)).tolist() == [0.7]
 
 
 def test_no_sentences_have_no_scores() -> None:
     """Nothing in, nothing out."""
-    seen = _signals([""], [])
+    seen = signals([""], [])
     assert len(fused(seen, seen.late, Weights())) == 0
 
 
@@ -79,7 +79,7 @@ LINKED = [
 
 def test_a_document_that_a_good_sentence_names_rises() -> None:
     """Ada Moen is named by a good sentence of another document, so hers rises; the bakery does not."""
-    seen = _signals(LINKED, [-2.0, -2.0, 4.0, -2.0, -2.0, -2.0])
+    seen = signals(LINKED, [-2.0, -2.0, 4.0, -2.0, -2.0, -2.0])
     found = links(seen, _firsts(seen))
     assert found[0] == found[1] > 0.5
     assert found[2] == found[3] == found[4] == found[5] == 0.0
@@ -91,24 +91,24 @@ def test_a_document_that_a_good_sentence_names_rises() -> None:
 def test_a_link_counts_as_much_as_its_source_is_sure() -> None:
     """The better the sentence that names the document, the more it rises; what is sure already rises little."""
     weak, strong = (
-        links(_signals(LINKED, [-2.0, -2.0, s, -2.0, -2.0, -2.0]), np.array([0, 2, 4, 6])) for s in (-1.0, 3.0)
+        links(signals(LINKED, [-2.0, -2.0, s, -2.0, -2.0, -2.0]), np.array([0, 2, 4, 6])) for s in (-1.0, 3.0)
     )
     assert 0 < weak[0] < strong[0]
-    sure = links(_signals(LINKED, [5.0, -2.0, 3.0, -2.0, -2.0, -2.0]), np.array([0, 2, 4, 6]))
+    sure = links(signals(LINKED, [5.0, -2.0, 3.0, -2.0, -2.0, -2.0]), np.array([0, 2, 4, 6]))
     assert sure[0] < 0.05 < sure[1]
 
 
 def test_half_of_a_name_is_no_link() -> None:
     """A sentence that shares less than half of a name's rarity names something else."""
     texts = [LINKED[0], "The market was opened by Ada Vik. It is large.", LINKED[2]]
-    found = links(_signals(texts, [-2.0, -2.0, 4.0, -2.0, -2.0, -2.0]), np.array([0, 2, 4, 6]))
-    named = links(_signals(LINKED, [-2.0, -2.0, 4.0, -2.0, -2.0, -2.0]), np.array([0, 2, 4, 6]))
+    found = links(signals(texts, [-2.0, -2.0, 4.0, -2.0, -2.0, -2.0]), np.array([0, 2, 4, 6]))
+    named = links(signals(LINKED, [-2.0, -2.0, 4.0, -2.0, -2.0, -2.0]), np.array([0, 2, 4, 6]))
     assert found[0] < named[0]
 
 
 def test_one_document_has_nobody_to_link_to() -> None:
     """With a single document links and bridges are not asked for."""
-    seen = _signals([TWO[1]], [2.0, -1.0])
+    seen = signals([TWO[1]], [2.0, -1.0])
     assert fused(seen, seen.late, replace(NOTHING, link=9.0)).tolist() == [2.0, -1.0]
 
 
@@ -131,7 +131,7 @@ def test_in_transcripts_the_neighbourhood_counts() -> None:
     """A sentence among good ones rises there, and only there; the wide mean reaches no further than its document."""
     good = [2.0] * len(sentences(SPEECH))
     other = "Bread is sold on Fridays. The shop closes at six."
-    seen = _signals([SPEECH, other], [*good[:-1], -2.0, 0.0, 0.0])
+    seen = signals([SPEECH, other], [*good[:-1], -2.0, 0.0, 0.0])
     score = fused(seen, seen.late, replace(NOTHING, wide=1.0))
     last = len(good) - 1
     assert score[last] > seen.late[last] + 1.0
@@ -244,7 +244,7 @@ BRIDGED = [
 
 def test_a_name_shared_with_a_good_sentence_is_a_bridge() -> None:
     """The good sentence names Ada Moen; another document's sentence with that name rises, its neighbours do not."""
-    seen = _signals(BRIDGED, [-2.0, 4.0, -2.0, -2.0, -2.0, -2.0])
+    seen = signals(BRIDGED, [-2.0, 4.0, -2.0, -2.0, -2.0, -2.0])
     found = bridges(seen, seen.late, "Where did the builder of the ferry learn?")
     assert found[2] > 0.2
     assert found[[0, 3, 4, 5]].tolist() == [0.0] * 4
@@ -254,13 +254,13 @@ def test_a_name_shared_with_a_good_sentence_is_a_bridge() -> None:
 
 def test_what_the_query_names_is_no_bridge() -> None:
     """A name that the query holds is in every candidate anyway: it tells nothing about a second hop."""
-    seen = _signals(BRIDGED, [-2.0, 4.0, -2.0, -2.0, -2.0, -2.0])
+    seen = signals(BRIDGED, [-2.0, 4.0, -2.0, -2.0, -2.0, -2.0])
     assert not bridges(seen, seen.late, "Where did Ada Moen learn?").any()
 
 
 def test_without_a_good_sentence_the_second_reading_counts_for_little() -> None:
     """Where nothing answers, what follows from the best of the bad sentences lifts nothing."""
-    good, bad = _signals(TWO, [4.0, -6.0, -6.0, -6.0]), _signals(TWO, [-7.0, -6.0, -6.0, -6.0])
+    good, bad = signals(TWO, [4.0, -6.0, -6.0, -6.0]), signals(TWO, [-7.0, -6.0, -6.0, -6.0])
     lift = [fused(s, s.late + 4.0, replace(NOTHING, hint=1.0))[2] - s.late[2] for s in (good, bad)]
     assert lift[0] > 3.9
     assert lift[1] < 0.2
@@ -268,7 +268,7 @@ def test_without_a_good_sentence_the_second_reading_counts_for_little() -> None:
 
 def test_of_two_equal_sentences_the_shorter_comes_first() -> None:
     """A short sentence costs less for what it tells; the shortest ones gain nothing more."""
-    seen = _signals(TWO, [0.0] * 4, [50.0, 25.0, 8.0, 2.0])
+    seen = signals(TWO, [0.0] * 4, [50.0, 25.0, 8.0, 2.0])
     score = fused(seen, seen.late, replace(NOTHING, brief=0.5))
     assert score[0] < score[1] < score[2]
     assert score[2] == score[3]
@@ -276,7 +276,7 @@ def test_of_two_equal_sentences_the_shorter_comes_first() -> None:
 
 def test_brief_sentences_rise_and_long_ones_sink() -> None:
     """By the logarithm of their pieces over the usual number; below the shortest nothing changes any more."""
-    seen = _signals(TWO, [0.0] * 4, [25.0, 50.0, SHORTEST, SHORTEST / 2])
+    seen = signals(TWO, [0.0] * 4, [25.0, 50.0, SHORTEST, SHORTEST / 2])
     score = fused(seen, seen.late, replace(NOTHING, brief=2.0))
     expected = [-2.0 * np.log(pieces / USUAL) for pieces in (25.0, 50.0, SHORTEST, SHORTEST)]
     assert score.tolist() == pytest.approx(expected)
@@ -290,7 +290,7 @@ def test_only_the_transcript_among_documents_is_smoothed() -> None:
     count = [len(sentences(text)) for text in texts]
     late = np.zeros(sum(count))
     late[0], late[count[0] + 3], late[-1] = 3.0, 5.0, 3.0
-    seen = _signals(texts, late.tolist())
+    seen = signals(texts, late.tolist())
     score = fused(seen, seen.late, replace(NOTHING, wide=1.0))
     talked = slice(count[0], count[0] + count[1])
     assert score[: count[0]].tolist() == late[: count[0]].tolist()

@@ -1,0 +1,174 @@
+"""Trains the phrase network of ``kompress.phrases`` on the states of the bundled early exit: minutes on one core.
+
+Positive phrases are the answer spans of all questions about a passage (SQuAD parts of the training split), negative ones all
+other stretches of up to ``LONGEST`` words. The states are computed once; the epoch that reads the fuse split best is kept.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from headroom_core.evals.kompress_sets import Item
+from headroom_core.kompress.chunks import Span
+from headroom_core.kompress.loaded import PieceTokenizer
+from headroom_core.kompress.onnx import OnnxScorer
+from headroom_core.kompress.phrases import LONGEST, Phrases, Window, window
+from headroom_core.kompress.scorer import CLS, SEP
+from headroom_core.kompress.signals import MAX_TOKENS, split
+
+SOURCES = ("squad_du", "squad2_half")
+HIDDEN, RANK, BATCH, EPOCHS, RATE = 96, 24, 8, 6, 1.5e-3
+SHARE = 0.57
+"""Share of running text whose words score above 0.5."""
+
+
+@dataclass(slots=True)
+class Passage:
+    """A window's words, and the word intervals that answer a question."""
+
+    words: Window
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    answer: NDArray[np.float32]
+
+
+def answers_of(items: Iterable[Item]) -> dict[str, list[Span]]:
+    """The answer spans of all questions about each passage."""
+    found: dict[str, list[Span]] = defaultdict(list)
+    for item in items:
+        document = item["documents"][0]
+        if item["source"] in SOURCES and item["answerable"] and document["answer_spans"]:
+            found[document["text"]].append(tuple(document["answer_spans"][0]))
+    return found
+
+
+def passages(folder: Path, items: Iterable[Item]) -> list[Passage]:
+    """Passages that fit into one window, as the bundled early exit reads them."""
+    scorer, tokenizer = OnnxScorer(folder), PieceTokenizer(folder / "tokenizer.json")
+    found = []
+    for text, spans in sorted(answers_of(items).items()):
+        document = split(tokenizer, [text])[0]
+        if not 8 <= len(document.ids) <= MAX_TOKENS - 2:
+            continue
+        ids = np.concatenate([[CLS], document.ids, [SEP]]).astype(np.int64)[None, :]
+        scores, hidden = scorer.early(ids, np.zeros_like(ids))
+        found.append(_passage(window(document, 0, len(document.ids), scores, scorer.states(hidden)[0]), spans))
+    return found
+
+
+def _passage(words: Window, spans: Sequence[Span]) -> Passage:
+    count = len(words.spans)
+    pairs = [
+        (a, b)
+        for a in range(count)
+        for b in range(a, min(count, a + LONGEST))
+        if words.sentence[a] == words.sentence[b]
+    ]
+    begins, ends = (np.array([s[k] for s in words.spans]) for k in (0, 1))
+    asked = {
+        (int(np.searchsorted(ends, start, "right")), int(np.searchsorted(begins, end, "left")) - 1)
+        for start, end in spans
+    }
+    first, last = (np.array([p[k] for p in pairs], np.int64) for k in (0, 1))
+    return Passage(words, first, last, np.array([p in asked for p in pairs], np.float32))
+
+
+class Network(nn.Module):
+    """The torch twin of ``phrases.Phrases``; its state's names and shapes are those of ``phrases.npz``."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.input = nn.Linear(features, HIDDEN)
+        self.near, self.far = (nn.Conv1d(HIDDEN, HIDDEN, 5, padding=2) for _ in range(2))
+        self.ends = nn.Linear(HIDDEN, 3)
+        self.left, self.right = (nn.Linear(HIDDEN, RANK) for _ in range(2))
+        self.length = nn.Parameter(torch.full((LONGEST,), -4.0))
+
+    def forward(self, features: Tensor, first: Tensor, last: Tensor) -> Tensor:
+        """Logits of the phrases [first, last] (k,) of words with features (n, features)."""
+        x = functional.gelu(self.input(functional.dropout(features, 0.4, self.training)), approximate="tanh")
+        for layer in (self.near, self.far):
+            shown = functional.dropout(x, 0.2, self.training).T[None]
+            x = x + functional.gelu(layer(shown)[0].T, approximate="tanh")
+        x = functional.dropout(x, 0.2, self.training)
+        ends = self.ends(x)
+        inside = functional.pad(ends[:, 2].cumsum(0), (1, 0))
+        both = (self.left(x)[first] * self.right(x)[last]).sum(1) / 5
+        logits = ends[first, 0] + ends[last, 1] + inside[last + 1] - inside[first]
+        found: Tensor = logits + self.length[last - first] + both
+        return found
+
+    def stored(self) -> dict[str, NDArray[np.float32]]:
+        """Weights under the names of ``phrases.npz``."""
+        return {k.replace("input.", "in."): v.detach().numpy().copy() for k, v in self.state_dict().items()}
+
+
+def loss_of(model: Network, passage: Passage) -> Tensor:
+    """Summed cross entropy of all phrases of a passage."""
+    tensors = (torch.from_numpy(a) for a in (passage.words.features, passage.first, passage.last))
+    target = torch.from_numpy(passage.answer)
+    return functional.binary_cross_entropy_with_logits(model(*tensors), target, reduction="sum")
+
+
+def mean_loss(model: Network, chosen: Sequence[Passage]) -> float:
+    """Cross entropy per answer."""
+    model.eval()
+    with torch.inference_mode():
+        total = sum(float(loss_of(model, p)) for p in chosen)
+    return total / sum(float(p.answer.sum()) for p in chosen)
+
+
+def train(
+    chosen: Sequence[Passage], held: Sequence[Passage], seed: int, log: Callable[[str], None] = print
+) -> dict[str, NDArray[np.float32]]:
+    """The weights of the epoch that reads ``held`` best."""
+    torch.manual_seed(seed)
+    draw, model = random.Random(seed), Network(chosen[0].words.features.shape[1])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.05)
+    total, step, best = EPOCHS * (len(chosen) // BATCH), 0, float("inf")
+    order, found = list(range(len(chosen))), model.stored()
+    for epoch in range(EPOCHS):
+        model.train()
+        draw.shuffle(order)
+        for at in range(0, len(order) - BATCH + 1, BATCH):
+            optimizer.param_groups[0]["lr"] = RATE * min(1.0, (step + 1) / 50) * (1 - step / total)
+            loss = torch.stack([loss_of(model, chosen[i]) for i in order[at : at + BATCH]]).sum() / (5 * BATCH)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            step += 1
+        now = mean_loss(model, held)
+        log(f"phrases, seed {seed}, epoch {epoch + 1}: {now:.3f} nats per held-back answer")
+        if now < best:
+            best, found = now, model.stored()
+    return found
+
+
+def level_of(weights: dict[str, NDArray[np.float32]], chosen: Sequence[Passage]) -> float:
+    """The price that ``SHARE`` of all word pieces reach."""
+    network = Phrases(weights, 1.0)
+    priced = [(network.prices(p.words), p.words.pieces) for p in chosen]
+    price, size = (np.concatenate([pair[k] for pair in priced]) for k in (0, 1))
+    order = np.argsort(-price, kind="stable")
+    place = int(np.searchsorted(np.cumsum(size[order]), SHARE * size.sum()))
+    return float(price[order[place]])
+
+
+def write(folder: Path, training: Iterable[Item], held: Iterable[Item], seed: int) -> None:
+    """Train, and save ``phrases.npz`` in half precision."""
+    chosen, judges = passages(folder, training), passages(folder, held)
+    weights = train(chosen, judges, seed)
+    small: dict[str, Any] = {name: array.astype(np.float16) for name, array in weights.items()}
+    level = level_of({name: array.astype(np.float32) for name, array in small.items()}, judges)
+    np.savez_compressed(folder / "phrases.npz", level=np.float32(level), **small)

@@ -1,0 +1,115 @@
+"""Phrases without a query: the numpy network is the trained one, and what it prices stays whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from headroom_core.kompress.compressor import KompressCompressor
+from headroom_core.kompress.phrases import LONGEST, Window
+from headroom_core.kompress.signals import split
+from headroom_core.training.kompress_phrases import Network, Passage, answers_of, loss_of, train
+from tests.kompress.texts import LONG
+
+TEXT = (
+    "The harbour of Lenvik was built between 1888 and 1891 by the engineer Ada Moen. It has two long piers, and the "
+    "older one was closed for nine years after a storm. In winter the ferry to the outer islands leaves at noon."
+)
+
+
+@pytest.fixture(scope="module")
+def kompress() -> KompressCompressor:
+    """The bundled model."""
+    return KompressCompressor(enable_ccr=False, counter="o200k")
+
+
+def _seen(kompress: KompressCompressor, text: str) -> Window:
+    from headroom_core.kompress.phrases import window
+    from headroom_core.kompress.scorer import CLS, SEP
+
+    loaded = kompress.load()
+    staged = loaded.model.staged
+    assert staged is not None
+    document = split(loaded.tokenizer, [text])[0]
+    ids = np.array([[CLS, *document.ids, SEP]], np.int64)
+    scores, hidden = staged.early(ids, np.zeros_like(ids))
+    return window(document, 0, len(document.ids), scores, staged.states(hidden)[0])
+
+
+def test_the_bundled_network_is_the_trained_one(kompress: KompressCompressor) -> None:
+    """Probabilities of the numpy network equal those of its torch twin with the same weights."""
+    phrases, words = kompress.load().phrases, _seen(kompress, TEXT)
+    assert phrases is not None
+    twin = Network(words.features.shape[1])
+    twin.load_state_dict({k.replace("in.", "input."): torch.from_numpy(v) for k, v in phrases.weights.items()})
+    found = phrases.worth(Window(words.spans, words.features, words.sentence, words.pieces, np.zeros(len(words.spans))))
+    first = np.flatnonzero(words.sentence == words.sentence[0])
+    pairs = [(a, b) for a in first for b in first if a <= b < a + LONGEST]
+    a, b = (torch.tensor([p[k] for p in pairs]) for k in (0, 1))
+    with torch.inference_mode():
+        expected = torch.sigmoid(twin.eval()(torch.from_numpy(words.features), a, b)).numpy()
+    np.testing.assert_allclose([found[0][p] for p in pairs], expected, atol=2e-4)
+
+
+def test_words_are_those_of_the_text(kompress: KompressCompressor) -> None:
+    """Over windows and sentences, each run without white space is one word, in order, with a score in [0, 1)."""
+    words = kompress.words(LONG)
+    assert [words.text[s:e] for s, e in words.spans] == LONG.split()
+    assert ((words.score >= 0) & (words.score < 1)).all()
+    assert words.ranked
+
+
+def test_half_of_a_text_still_holds_its_names_and_numbers(kompress: KompressCompressor) -> None:
+    """What is most worth asking for survives the cut to a half, as whole phrases."""
+    shown = kompress.compress(TEXT, target_ratio=0.5).compressed
+    for phrase in ("1888", "1891", "Ada Moen", "Lenvik", "two"):
+        assert phrase in shown
+    assert len(shown) < 0.65 * len(TEXT)
+
+
+def test_torch_reads_the_same_states(kompress: KompressCompressor) -> None:
+    """Scores of the torch back end lie near those of ONNX, so both keep the same words but for few."""
+    other = KompressCompressor(enable_ccr=False, backend="torch")
+    a, b = (k.compress(TEXT, target_ratio=0.6).spans for k in (kompress, other))
+    kept = [{i for s, e in spans for i in range(s, e)} for spans in (a, b)]
+    assert len(kept[0] & kept[1]) >= 0.9 * max(map(len, kept))
+
+
+def _toy(seed: int) -> Passage:
+    """A sentence of eight words; the answer is the stretch whose words carry a mark in their features."""
+    draw = np.random.default_rng(seed)
+    features = draw.normal(0, 0.1, (8, 6)).astype(np.float32)
+    start = int(draw.integers(0, 6))
+    features[start : start + 3, 0] = 2.0
+    pairs = [(a, b) for a in range(8) for b in range(a, 8)]
+    first, last = (np.array([p[k] for p in pairs]) for k in (0, 1))
+    answer = np.array([p == (start, start + 2) for p in pairs], np.float32)
+    words = Window([(i, i + 1) for i in range(8)], features, np.zeros(8, np.int64), np.ones(8), np.zeros(8))
+    return Passage(words, first, last, answer)
+
+
+def test_training_finds_marked_phrases_and_repeats() -> None:
+    """On a toy the loss per answer falls far below that of a uniform guess; the same seed gives the same weights."""
+    said: list[str] = []
+    chosen, held = [_toy(i) for i in range(400)], [_toy(i) for i in range(1000, 1020)]
+    weights = train(chosen, held, 3, said.append)
+    assert float(said[-1].split()[-5]) < 0.6 * np.log(36)
+    model = Network(6)
+    model.load_state_dict({k.replace("in.", "input."): torch.from_numpy(v) for k, v in weights.items()})
+    with torch.inference_mode():
+        assert float(loss_of(model.eval(), held[0])) < np.log(36)
+    again = train(chosen, held, 3, said.append)
+    assert all((weights[k] == again[k]).all() for k in weights)
+
+
+def test_answers_are_gathered_by_passage() -> None:
+    """All questions of one passage make one list; unanswerable ones and other sources add nothing."""
+    document = {"text": "a b c", "answer_spans": [[0, 1]]}
+    rows = [
+        {"source": "squad_du", "answerable": True, "documents": [document]},
+        {"source": "squad2_half", "answerable": True, "documents": [{**document, "answer_spans": [[2, 3]]}]},
+        {"source": "squad2_half", "answerable": False, "documents": [document]},
+        {"source": "policyqa", "answerable": True, "documents": [document]},
+    ]
+    assert dict(answers_of(rows)) == {"a b c": [(0, 1), (2, 3)]}
