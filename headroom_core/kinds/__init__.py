@@ -10,10 +10,10 @@ import math
 import re
 from dataclasses import dataclass
 
-from headroom_core.kinds import tables
+from headroom_core.kinds import json_, tables
 from headroom_core.kinds.marks import ANSI, DIFF, DIFF_EXTENDED, FEATURES, HIT, HIT_PLAIN, LINE, RUN_END, TAG, Votes
 from headroom_core.kinds.weights import WEIGHTS
-from headroom_core.syntax import gutter
+from headroom_core.syntax import guess, gutter
 from headroom_core.types import Kind
 
 _SAMPLE_LINES = 40
@@ -107,46 +107,9 @@ def _from_line(piece: str) -> str:
     return piece[cut + 1 :] if 0 <= cut < len(piece) - 1 else piece
 
 
-_JSON_START = re.compile(
-    r"\s*(?:\{\s*(?:\"|\})|\[\s*(?:[\[{\"\]]|-?\d+(?:\.\d+)?\s*(?:,|\]\s*$)|true\b|false\b|null\b))"
-)
-
-
-# Our own short forms: a table under its header, and objects whose keys stand without quotes.
-_JSON_SHORT = re.compile(r"\[\d+\]\{[^\n]{1,1990}|\{[A-Za-z_$][\w.$-]{0,80}:[^\s:/][^;\n]*,[\w.$-]+[:=,]")
-
-
 def _json(text: str) -> Detected | None:
-    """JSON by its first and last characters and the look of its beginning; whole parsing is the transform's work."""
-    head = text[:2000]
-    if _JSON_SHORT.match(head):
-        return Detected("json", 0.95)
-    if not _JSON_START.match(head):
-        return _json_after_text(text)
-    tail = text[-2000:].rstrip()
-    if tail[-1:] in "}]":
-        return Detected("json", 0.99)
-    quotes = head.count('"') + head.count(":")
-    return Detected("json", 0.97) if quotes * 24 >= len(head) else None
-
-
-def _json_after_text(text: str) -> Detected | None:
-    """A short introduction, then JSON to the end."""
-    tail = text[-200:].rstrip()
-    if tail[-1:] not in ("}", "]"):
-        return None
-    head = text[:1000]
-    if any(DIFF.match(line) for line in head.split("\n")):
-        return None  # a diff whose last line closes something
-    for match in re.finditer(r"(?:^|\n)[^\n]{0,200}?(?=[{\[])", head):
-        at = match.end()
-        if text[at - 1 : at].strip(":") and not text[at - 1].isspace():
-            continue  # an index, an argument, a literal in a program
-        if _JSON_START.match(text[at : at + 2000]) and len(text) - at > 4 * at:
-            sample = text[at : at + 4000]
-            if sample.count('"') * 40 >= len(sample) and re.search(r'"\s*:', sample):
-                return Detected("json", 0.96)
-    return None
+    sure = json_.document(text)
+    return Detected("json", sure) if sure else None
 
 
 def _votes(lines: list[str], text: str) -> Detected:
@@ -163,6 +126,7 @@ def _votes(lines: list[str], text: str) -> Detected:
         _run,
         _script,
         _diff,
+        _python,
         _tree,
         _csv,
         _search,
@@ -245,6 +209,18 @@ def _diff(lines: list[str], votes: Votes, text: str) -> Detected | None:
     if hunks and shaped >= 0.9 * len(body) and (changed or len(body) < 12) and len(body) >= 0.3 * len(lines):
         return Detected("diff", 0.99 if shaped == len(body) else 0.95)
     return None
+
+
+def _python(lines: list[str], votes: Votes, text: str) -> Detected | None:
+    """A module of Python, by its first line and by many others, without asking for the marks of all kinds."""
+    if len(lines) < _SAMPLE_LINES // 2 or not _PYTHON_FIRST.match(lines[0]) or "```" in text[: 4 * _WINDOW]:
+        return None
+    return Detected("code", 0.97) if guess.is_python("\n".join(lines)) else None
+
+
+_PYTHON_FIRST = re.compile(
+    r"#|\"\"\"|'''|import |from [\w.]+ import |(?:async )?def |class |@\w|[A-Za-z_]\w* ?(?:: ?\w[^=]*)?= ?\S"
+)
 
 
 def _tree(lines: list[str], votes: Votes, text: str) -> Detected | None:

@@ -54,7 +54,7 @@ _FALLBACKS: Final = {"c": ("cpp",), "cpp": ("c",), "javascript": ("tsx",), "type
 def languages(text: str) -> tuple[str, ...]:
     """Candidates, best first; empty where no shape of a known language stands out."""
     sample = _sample(text)
-    if _is_python(sample):
+    if is_python(sample):
         return ("python",)
     if _ELSEWHERE.search(sample):
         return ()
@@ -79,9 +79,9 @@ def languages(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _is_python(sample: str) -> bool:
+def is_python(sample: str) -> bool:
     """Many lines of shapes that Python has, and none to speak of that end as lines do elsewhere: nothing else is asked."""
-    lines = sample.split("\n")
+    lines = [line.strip() for line in sample.split("\n")]
     shapes = sum(1 for _ in _SHAPES["python"].finditer(sample))
     if shapes < _SURE_SHAPES or shapes * 10 < len(lines):
         return False
