@@ -93,11 +93,11 @@ def sample(text: str) -> list[str]:
 
 
 def _filled(piece: str, most: int) -> list[str]:
-    """The first lines that are not blank, cut to ``LINE`` characters. No more of the piece is cut up than it takes."""
+    """The first lines, cut to ``LINE`` characters, that are not blank then. No more of the piece is cut up than it takes."""
     found: list[str] = []
     while piece and len(found) < most:
         *lines, piece = piece.split("\n", most) if piece.count("\n") >= most else [*piece.split("\n"), ""]
-        found += [line[:LINE] for line in lines if line and not line.isspace()]
+        found += [cut for line in lines if (cut := line[:LINE]) and not cut.isspace()]
     return found[:most]
 
 
@@ -117,6 +117,8 @@ def _votes(lines: list[str], text: str) -> Detected:
     if any("\x1b[" in line for line in lines):
         plain = [line for line in (ANSI.sub("", line) for line in lines) if line and not line.isspace()]
         if plain and HIT.match(plain[0]) and (found := _search(plain, Votes(plain), text)):
+            return found
+        if plain and (found := _diff(plain, Votes(plain), text)):
             return found
     votes = Votes(lines)
     if HIT.match(lines[0]) and HIT.match(lines[-1]) and (found := _search(lines, votes, text)):
@@ -197,8 +199,12 @@ def _web(lines: list[str], votes: Votes, text: str) -> Detected | None:
 
 
 def _diff(lines: list[str], votes: Votes, text: str) -> Detected | None:
+    if lines[0].startswith("*** ") and any(line.startswith("*" * 15) for line in lines[:4]):
+        return Detected("diff", 0.95)  # with context in the old manner
     if not votes["diff"]:
         return None
+    if sum(line[0] in "<>" or line == "---" or DIFF.match(line) is not None for line in lines) >= 0.97 * len(lines) > 2:
+        return Detected("diff", 0.95)  # without context
     first = next(i for i, line in enumerate(lines) if DIFF.match(line))
     body = lines[first:]
     shaped = sum(

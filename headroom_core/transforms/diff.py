@@ -14,6 +14,8 @@ from headroom_core.transforms import _asked
 from headroom_core.transforms._unified import Binary, Header, Hunk, Lines, Piece, bare_name, clean_name, parse, path_of
 from headroom_core.types import Context, Part, Rewrite
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[mK]")
+_COLOURED = re.compile(r"^\x1b\[[0-9;]*m(?:diff |@@|--- |\+\+\+ )", re.M)
 _FEW = 3  # lines that need their neighbours to be understood; a longer block speaks for itself
 _HEADING_CHARS = 60
 _DECLARED = re.compile(r"(?<=[\w>\]])\(|\s?[{=]|:(?= |$)")  # where the name of a declaration ends
@@ -52,12 +54,17 @@ class Diff:
         """Lossless where nothing but headers would go; otherwise context lines and lock files are left out."""
         text = part.text
         if context.strength != "lossless":
-            trimmed = _Trimmed(text, context)
+            trimmed = _Trimmed(_plain(text), context)
             if trimmed.gone.any:
                 short = trimmed.text
                 return Rewrite.of(short, trimmed.gone.line()) if len(short) < len(text) else None
         encoded = encode(text)
         return Rewrite.of(encoded) if encoded is not None else None
+
+
+def _plain(text: str) -> str:
+    """The text without the colours of a terminal, where they are the diff's and not those of the files."""
+    return _COLOUR.sub("", text) if "\x1b[" in text and _COLOURED.search(text) else text
 
 
 # ---------------------------------------------------------------- lossless

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headroom_core import compress
+from headroom_core.kinds import detect
 from headroom_core.transforms.diff import Diff, decode, encode
 from headroom_core.types import Context, Part, Rewrite, Strength, Text
 
@@ -252,6 +254,31 @@ def test_text_around_the_diff_stays() -> None:
     short = trimmed("commit 1\n\n    Message body\n\n" + DIFF + "-- \n2.39.5\n")
     assert short.startswith("commit 1\n\n    Message body\n\n+++ b/app/views.py")
     assert short.endswith("-- \n2.39.5\n")
+
+
+def test_a_coloured_diff_is_a_diff() -> None:
+    """What a terminal shows: no changed line is lost to the colours, and they go."""
+    colours = {"+": "\x1b[32m", "-": "\x1b[31m", "@": "\x1b[36m", "d": "\x1b[1m"}
+    shown = "".join(f"{colours.get(line[:1], '')}{line}\x1b[m\n" for line in DIFF.splitlines() * 3)
+    assert detect(shown).kind == "diff"
+    short = trimmed(shown)
+    assert changed(short) == changed(DIFF) * 3
+    assert "\x1b" not in short
+    recorded = DIFF.replace("fourth = 5", "\x1b[32mfourth\x1b[m = 5")
+    assert changed(trimmed(recorded)) == changed(recorded)
+
+
+@pytest.mark.parametrize("option", ["-c", "--normal"])
+def test_diffs_of_other_forms_are_left_alone(option: str, tmp_path: Path) -> None:
+    """With context in the old manner, or with none: known as diffs, so that no line of them is taken for a log's."""
+    old, new = tmp_path / "old.txt", tmp_path / "new.txt"
+    old.write_text(numbered(120))
+    new.write_text(
+        "".join(f"{line} changed\n" if i % 9 == 0 else f"{line}\n" for i, line in enumerate(numbered(120).splitlines()))
+    )
+    text = subprocess.run(["diff", option, old, new], capture_output=True, text=True, check=False).stdout
+    assert detect(text).kind == "diff"
+    assert compress(text, query="What happened to line 77?").text == text
 
 
 BAD = [
