@@ -12,12 +12,11 @@ from dataclasses import dataclass
 
 from headroom_core.kinds import json_, tables
 from headroom_core.kinds.marks import ANSI, DIFF, DIFF_EXTENDED, FEATURES, HIT, HIT_PLAIN, LINE, RUN_END, TAG, Votes
+from headroom_core.kinds.samples import SAMPLE_LINES, WINDOW, sample
 from headroom_core.kinds.weights import WEIGHTS
 from headroom_core.syntax import guess, gutter
 from headroom_core.types import Kind
 
-_SAMPLE_LINES = 40
-_WINDOW = 12_000
 _TINY = 40  # characters below which no text has a shape
 
 
@@ -58,7 +57,7 @@ _GIT_HEADS = (
 
 def _file_view(text: str) -> Detected | None:
     """A program with a viewer's line numbers, as file-reading tools print it, maybe between a few lines of their own."""
-    view = gutter.block(text[:_WINDOW])
+    view = gutter.block(text[:WINDOW])
     inner = _votes(sample(view), view) if view else None
     return inner if inner and inner.kind == "code" else None
 
@@ -70,41 +69,6 @@ def _binary(lines: list[str]) -> bool:
 
 
 _CONTROLS = re.compile(r"[\x00-\x07\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
-
-
-def sample(text: str) -> list[str]:
-    """Up to ``_SAMPLE_LINES`` non-blank lines of head, middle and tail each, cut to ``LINE`` characters."""
-    if len(text) <= 3 * _WINDOW:
-        pieces = [text]
-        limit = 3 * _SAMPLE_LINES
-    else:
-        middle = len(text) // 2
-        pieces = [text[:_WINDOW], _from_line(text[middle : middle + _WINDOW]), _from_line(text[-_WINDOW:])]
-        limit = _SAMPLE_LINES
-    lines: list[str] = []
-    for piece in pieces:
-        found = _filled(piece, limit if len(pieces) > 1 else len(piece))
-        if len(found) > limit:
-            third = limit // 3
-            middle = (len(found) - third) // 2
-            found = found[:third] + found[middle : middle + third] + found[-third:]
-        lines += found[:limit]
-    return [cut for line in lines if (cut := line.rstrip("\r"))]
-
-
-def _filled(piece: str, most: int) -> list[str]:
-    """The first lines, cut to ``LINE`` characters, that are not blank then. No more of the piece is cut up than it takes."""
-    found: list[str] = []
-    while piece and len(found) < most:
-        *lines, piece = piece.split("\n", most) if piece.count("\n") >= most else [*piece.split("\n"), ""]
-        found += [cut for line in lines if (cut := line[:LINE]) and not cut.isspace()]
-    return found[:most]
-
-
-def _from_line(piece: str) -> str:
-    """A piece of text from its first whole line on."""
-    cut = piece.find("\n")
-    return piece[cut + 1 :] if 0 <= cut < len(piece) - 1 else piece
 
 
 def _json(text: str) -> Detected | None:
@@ -167,7 +131,7 @@ def _script(lines: list[str], votes: Votes, text: str) -> Detected | None:
         return Detected("code", 0.9)
     if text.startswith(('" ', "vim9script")) and votes["vim"] * len(lines) >= 2:
         return Detected("code", 0.95)
-    if votes["long"] >= _ENDLESS and len(_MINIFIED.findall(text, 0, _WINDOW)) * 250 >= min(len(text), _WINDOW):
+    if votes["long"] >= _ENDLESS and len(_MINIFIED.findall(text, 0, WINDOW)) * 250 >= min(len(text), WINDOW):
         return Detected("code", 0.93)
     return None
 
@@ -219,7 +183,7 @@ def _diff(lines: list[str], votes: Votes, text: str) -> Detected | None:
 
 def _python(lines: list[str], votes: Votes, text: str) -> Detected | None:
     """A module of Python, by its first line and by many others, without asking for the marks of all kinds."""
-    if len(lines) < _SAMPLE_LINES // 2 or not _PYTHON_FIRST.match(lines[0]) or "```" in text[: 4 * _WINDOW]:
+    if len(lines) < SAMPLE_LINES // 2 or not _PYTHON_FIRST.match(lines[0]) or "```" in text[: 4 * WINDOW]:
         return None
     return Detected("code", 0.97) if guess.is_python("\n".join(lines)) else None
 
@@ -255,7 +219,7 @@ _DRAWN = ("tree ├──", "tree |--", "tree +--")  # the first line of our own
 
 
 def _csv(lines: list[str], votes: Votes, text: str) -> Detected | None:
-    sure = tables.separated(lines, text[:_WINDOW])
+    sure = tables.separated(lines, text[:WINDOW])
     return Detected("table", sure) if sure else None
 
 
@@ -322,7 +286,7 @@ def _log(lines: list[str], votes: Votes, text: str) -> Detected | None:
 
 def _fenced(lines: list[str], votes: Votes, text: str) -> Detected | None:
     """Markdown around fenced blocks: what stands outside of the fences is no code."""
-    head = text[: 4 * _WINDOW]
+    head = text[: 4 * WINDOW]
     parts = _FENCE.split(head) if "```" in head else []
     outside = [line[:LINE] for part in parts[::2] for line in part.split("\n") if line and not line.isspace()]
     if len(parts) < 3 or len(outside) < 2 or not _MARKDOWN.match(outside[0]):
