@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from headroom_core import kinds
 from headroom_core.evals.kinds import labelled
 from headroom_core.kinds.marks import Votes
+from headroom_core.kinds.samples import sample
 
 KINDS = ("log", "code", "config", "prose")
 _PENALTY = 1e-4
@@ -37,9 +38,9 @@ def examples(seed: int = 3) -> Iterator[tuple[str, str, list[float]]]:
             start = r.randrange(max(1, len(lines) - size))
             pieces.append("\n".join(lines[start : start + size]))
         for index, piece in enumerate(pieces):
-            sample = kinds.sample(piece)
-            if sample:
-                yield kind, source + ("_cut" if index else ""), kinds.features(Votes(sample))
+            seen = sample(piece)
+            if seen:
+                yield kind, source + ("_cut" if index else ""), kinds.features(Votes(seen))
 
 
 def fit(x: Floats, y: NDArray[np.int64], weight: Floats) -> Floats:
