@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from headroom_core.transforms._logs import features, lines, summary
 from headroom_core.transforms._logs.blocks import Evidence, choose, once, open_budget
+from headroom_core.transforms.logs import _Log
 
 
 def _shown(value: list[float], cost: list[float], budget: float, must: tuple[int, ...] = ()) -> list[int]:
@@ -60,3 +62,38 @@ def test_an_open_budget_holds_what_is_wanted_within_its_bounds() -> None:
     assert open_budget(Evidence(value, marks, 0.0), cost, 100, (0.0, 1.0)) == 30
     assert open_budget(Evidence(value, marks, 0.0), cost, 100, (0.35, 1.0)) == 35
     assert open_budget(Evidence(value, marks, 0.0), cost, 100, (0.0, 0.25)) == 25
+
+
+def _summary(text: str, kinds: int) -> str:
+    read = lines.read(text)
+    return summary.left_out(read, features.read(read).kinds, np.zeros(len(read), bool), kinds)
+
+
+def test_half_of_the_kinds_that_are_named_tell_of_trouble() -> None:
+    """First the trouble, however rare, then what was most; every other kind is counted."""
+    rows = [f"cannot open harbor {i}: error again" for i in range(2)] + [
+        f"failed to sail on tide {i}" for i in range(2)
+    ]
+    rows += [f"warning of ice number {i} near shore" for i in range(2)]
+    for word, count in (("boats", 9), ("lamps", 8), ("stones", 7), ("birds", 6)):
+        rows += [
+            f"{word} were counted {i}" if word != "birds" else f"we saw {i} {word} fly over us" for i in range(count)
+        ]
+    told = _summary("\n".join(rows), 4)
+    named = told.split(": ", 1)[1].split(", ")
+    assert len(named) == 5
+    assert sum(any(word in each for word in ("error", "failed", "warning")) for each in named[:2]) == 2
+    assert not any(any(word in each for word in ("error", "failed", "warning")) for each in named[2:4])
+    assert "more kinds" in named[-1]
+
+
+@pytest.mark.parametrize(
+    ("head", "service"), [("2026-05-04 11:59:59 INFO start of it", True), ("##[group]Run tests", False)]
+)
+def test_a_build_whose_lines_have_levels_is_no_stream_of_events(head: str, service: bool) -> None:
+    """Marks of a CI system tell a run of commands, whatever its lines look like."""
+    rows = [f"2026-05-04 12:00:{i % 60:02d} INFO pool - request {i * 7919} took {i % 40} ms" for i in range(80)]
+    log = _Log.read("\n".join([head, *rows, *(["##[endgroup]"] if head.startswith("#") else [])]), None)
+    assert log is not None
+    assert (log.evidence.service > 0.5) is service
+    assert log.evidence.service == 0 or service
