@@ -26,7 +26,10 @@ _FRAMES: Final = (
     ("script", re.compile(r"\s*at (?P<path><anonymous>|[\w.<> ]{1,120} \(<anonymous>\)|native)\s*$")),
     ("dotnet", re.compile(r"\s*at (?P<path>[\w.`+<>\[\],|$]{1,300})\([^)\n]{0,300}\)(?: in \S[^\n]{0,300}:line \d+)?")),
     ("go", re.compile(r"\t(?P<path>/?[^\s:]{1,300}\.(?:go|s)):\d+(?: \+0x[0-9a-f]+)?\s*$")),
-    ("rust", re.compile(r"\s{2,4}\d+:\s+(?:0x[0-9a-f]+ - )?(?P<path>[\w:<>{}$@.&*, -]{1,300})\s*$")),
+    (
+        "rust",
+        re.compile(r"\s{2,4}\d+:\s+(?:0x[0-9a-f]+ - )?(?P<path>[\w:<>{}$@.&*,-][\w:<>{}$@.&*, -]{0,299})(?<!\s)\s*$"),
+    ),
     (
         "ruby",
         re.compile(

@@ -259,26 +259,54 @@ def test_an_explosion_would_be_noticed() -> None:
     assert slowest(re.compile(r"(?:a+)+$"), 40, 0.1)[0] >= 0.1
 
 
+def _hurtful() -> dict[tuple[str, str], set[str]]:
+    """What our patterns repeat and what comes before it, with the kinds whose modules hold such a pattern."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for place, pattern in patterns("headroom_core").items():
+        kinds = {kind for kind in TEXT_KINDS if f".{kind}" in place or f"._{kind}" in place} - {"prose"}
+        for piece in pumps(pattern):
+            found.setdefault(piece, set()).update(kinds)
+    return {(prefix, body): kinds for (prefix, body), kinds in found.items() if body}
+
+
+def _slow(text: str, kinds: set[str]) -> dict[str, float]:
+    """Processor seconds of detection and of compression as each kind, where they are many."""
+    allowed = 2 + len(text) / 50_000
+    slow = {}
+    started = time.process_time()
+    kinds = kinds | {detect(text).kind} - {
+        "prose",
+        "opaque",
+    }  # for prose a model reads, and takes its time for every word
+    for kind in ("", *kinds):
+        if kind:
+            compress(text, query="why did it fail", kind=kind)  # type: ignore[arg-type]
+        if time.process_time() - started > allowed:
+            slow[kind or "detection"] = round(time.process_time() - started, 1)
+        started = time.process_time()
+    return slow
+
+
 @pytest.mark.parametrize(("length", "each"), [(10_000, 5), pytest.param(400_000, 1, marks=pytest.mark.full)])
 def test_no_text_made_for_our_patterns_takes_long(length: int, each: int) -> None:
     """Detection and compression of one long line of each hurtful piece: seconds at most (processor time)."""
-    pieces = dict.fromkeys(piece for pattern in patterns("headroom_core").values() for piece in pumps(pattern))
+    pieces = list(_hurtful().items())[::each]
+    slow = [(p[-20:], b[:20], _slow(p + b * (length // len(b)) + "!", kinds)) for (p, b), kinds in pieces]
+    assert [found for found in slow if found[2]] == []
+
+
+@pytest.mark.parametrize("each", [3, pytest.param(1, marks=pytest.mark.full)])
+def test_no_lines_made_for_our_patterns_take_long(each: int) -> None:
+    """The same for three hundred lines of less than 400 characters, which no bound on the length of a line cuts."""
     slow = []
-    for prefix, body in list(pieces)[::each]:
-        if not body:
-            continue
-        text = prefix + body * (length // len(body)) + "!"
-        started = time.process_time()
-        kind = detect(text).kind
-        if kind != "prose":  # there a model reads, and takes its time for every word
-            compress(text, query="why did it fail", kind=kind)
-        took = time.process_time() - started
-        if took > 2 + length / 50_000:
-            slow.append((prefix[-20:], body[:20], round(took, 1)))
-    assert slow == []
+    for (prefix, body), kinds in list(_hurtful().items())[::each]:
+        line = (prefix + body * (350 // len(body)))[:390] + "§"
+        text = "\n".join(f"{line}{number}" for number in range(300))
+        slow.append((prefix[-20:], body[:20], _slow(text, kinds)))
+    assert [found for found in slow if found[2]] == []
 
 
-@pytest.mark.parametrize("line", ["", "\r", " ", "x", "{", "# x"])
+@pytest.mark.parametrize("line", ["", "\r", " ", "x", "{", "# x", " " * 500 + "x"])
 def test_many_lines_that_say_nothing_take_no_time(line: str) -> None:
     """Twenty thousand blank or equal lines behind one line, as any kind: a second or two at most (processor time)."""
     text = f"x = 1\n{line}\n" + f"{line}\n" * 20_000
