@@ -22,7 +22,7 @@ from headroom_core.kompress.chunks import Span
 from headroom_core.kompress.lexical import STOPWORDS
 from headroom_core.kompress.nested import prices
 from headroom_core.kompress.scorer import CLS, SEP, Scores, Staged, sigmoid
-from headroom_core.kompress.select import MARKS, Words
+from headroom_core.kompress.select import ARTICLES, MARKS, Words
 from headroom_core.kompress.signals import MAX_TOKENS, Pieces, token_windows
 
 Floats = NDArray[np.float32]
@@ -36,13 +36,17 @@ FIRM, NAMED = 1.0, 0.3
 
 @dataclass(slots=True)
 class Window:
-    """The words of one window: what the network reads of each (n, features), their sentences, sizes in pieces, guards."""
+    """The words of one window: what the network reads of each (n, features), their sentences, sizes in pieces, guards.
+
+    ``article``: a, an or the, where no guard holds it.
+    """
 
     spans: list[Span]
     features: Floats
     sentence: NDArray[np.int64]
     pieces: NDArray[np.float64]
     guard: NDArray[np.float64]
+    article: NDArray[np.bool_]
 
 
 def window(document: Pieces, start: int, end: int, scores: Scores, states: Floats) -> Window:
@@ -73,7 +77,8 @@ def window(document: Pieces, start: int, end: int, scores: Scores, states: Float
     heads = np.stack(said, 1) / 4
     features = np.concatenate([means, heads, _forms(text, spans, sentence, guard)], 1).astype(np.float32)
     placed = [(a + first, b + first) for a, b in spans]
-    return Window(placed, features, sentence, sizes, guard)
+    article = np.array([text[a:b].lower() in ARTICLES for a, b in spans], np.bool_) & (guard == 0)
+    return Window(placed, features, sentence, sizes, guard, article)
 
 
 def _forms(text: str, spans: Sequence[Span], sentence: NDArray[np.int64], guard: NDArray[np.float64]) -> Floats:
@@ -143,9 +148,14 @@ class Phrases:
         return found
 
     def prices(self, words: Window) -> NDArray[np.float64]:
-        """One price per word of a window."""
-        cost = [words.pieces[rows] for rows in _runs(words.sentence)]
-        return np.concatenate(prices(self.worth(words), cost, LEAST)) if cost else np.zeros(0)
+        """One price per word of a window; articles that no guard holds have none, and no phrase needs them."""
+        found = np.zeros(len(words.spans))
+        runs = [(rows, np.flatnonzero(~words.article[rows])) for rows in _runs(words.sentence)]
+        worth = [_without(chance, kept) for chance, (_, kept) in zip(self.worth(words), runs, strict=True)]
+        cost = [words.pieces[rows][kept] for rows, kept in runs]
+        for (rows, kept), price in zip(runs, prices(worth, cost, LEAST), strict=True):
+            found[rows][kept] = price
+        return found
 
     def read(self, staged: Staged, document: Pieces, *, words: int = 350) -> Words:
         """The words of a text with their scores: price / (price + level), so 0.5 stands at ``level``."""
@@ -168,6 +178,19 @@ def _runs(sentence: NDArray[np.int64]) -> list[slice]:
     """The stretches of words that share a sentence."""
     cuts = [0, *(np.flatnonzero(np.diff(sentence)) + 1).tolist(), len(sentence)]
     return [slice(a, b) for a, b in pairwise(cuts) if b > a]
+
+
+def _without(worth: NDArray[np.float64], kept: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Phrases in terms of the words ``kept``: one that begins (ends) elsewhere begins (ends) at the next (last) of them."""
+    if len(kept) == len(worth) or not len(kept):
+        return worth[: len(kept), : len(kept)]
+    every = np.arange(len(worth))
+    begins, ends = np.searchsorted(kept, every), np.searchsorted(kept, every, "right") - 1
+    rows = np.zeros((len(kept) + 1, len(worth)))
+    np.add.at(rows, begins, worth)
+    both = np.zeros((len(kept), len(kept) + 1))
+    np.add.at(both.T, ends, rows[:-1].T)  # the last row takes what ends before the first kept word
+    return np.triu(both[:, :-1])
 
 
 def _convolved(x: Floats, weight: Floats) -> Floats:

@@ -19,7 +19,7 @@ from headroom_core.kompress.lexical import STOPWORDS
 Mask = NDArray[np.bool_]
 
 MARKS = ".,;:!?()[]{}\"'“”‘’"
-_ARTICLES = frozenset({"a", "an", "the"})
+ARTICLES = frozenset({"a", "an", "the"})
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ class Words:
             return self.score
         cores = [self.text[s:e].strip(MARKS).lower() for s, e in self.spans]
         function = np.fromiter((core in STOPWORDS for core in cores), np.bool_, len(cores))
-        article = np.fromiter((core in _ARTICLES for core in cores), np.bool_, len(cores))
+        article = np.fromiter((core in ARTICLES for core in cores), np.bool_, len(cores))
         p = np.clip(self.score, 1e-4, 1 - 1e-4)
         value = (
             0.3 * np.log(p / (1 - p))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from headroom_core.kompress.compressor import KompressCompressor
-from headroom_core.kompress.phrases import LONGEST, Window
+from headroom_core.kompress.phrases import LONGEST, Window, _without
 from headroom_core.kompress.signals import split
 from headroom_core.training.kompress_phrases import Network, Passage, answers_of, loss_of, train
 from tests.kompress.texts import LONG
@@ -43,7 +45,7 @@ def test_the_bundled_network_is_the_trained_one(kompress: KompressCompressor) ->
     assert phrases is not None
     twin = Network(words.features.shape[1])
     twin.load_state_dict({k.replace("in.", "input."): torch.from_numpy(v) for k, v in phrases.weights.items()})
-    found = phrases.worth(Window(words.spans, words.features, words.sentence, words.pieces, np.zeros(len(words.spans))))
+    found = phrases.worth(replace(words, guard=np.zeros(len(words.spans))))
     first = np.flatnonzero(words.sentence == words.sentence[0])
     pairs = [(a, b) for a in first for b in first if a <= b < a + LONGEST]
     a, b = (torch.tensor([p[k] for p in pairs]) for k in (0, 1))
@@ -76,6 +78,18 @@ def test_torch_reads_the_same_states(kompress: KompressCompressor) -> None:
     assert len(kept[0] & kept[1]) >= 0.9 * max(map(len, kept))
 
 
+def test_an_article_is_left_out_of_its_phrase() -> None:
+    """Phrases are told in the words that are no articles: what began with one begins behind it, one alone is none."""
+    worth = np.zeros((4, 4))
+    worth[0, 2] = 0.5  # "the old | ferry" of "the old ferry the"
+    worth[1, 2] = 0.25
+    worth[2, 3] = 0.125
+    worth[0, 0] = worth[3, 3] = 9.0
+    assert _without(worth, np.array([1, 2])).tolist() == [[0.0, 0.75], [0.0, 0.125]]
+    assert _without(worth, np.arange(4)).tolist() == worth.tolist()
+    assert _without(worth, np.zeros(0, np.int64)).shape == (0, 0)
+
+
 def _toy(seed: int) -> Passage:
     """A sentence of eight words; the answer is the stretch whose words carry a mark in their features."""
     draw = np.random.default_rng(seed)
@@ -85,7 +99,9 @@ def _toy(seed: int) -> Passage:
     pairs = [(a, b) for a in range(8) for b in range(a, 8)]
     first, last = (np.array([p[k] for p in pairs]) for k in (0, 1))
     answer = np.array([p == (start, start + 2) for p in pairs], np.float32)
-    words = Window([(i, i + 1) for i in range(8)], features, np.zeros(8, np.int64), np.ones(8), np.zeros(8))
+    words = Window(
+        [(i, i + 1) for i in range(8)], features, np.zeros(8, np.int64), np.ones(8), np.zeros(8), np.zeros(8, np.bool_)
+    )
     return Passage(words, first, last, answer)
 
 
