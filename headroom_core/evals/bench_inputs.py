@@ -29,7 +29,7 @@ def cases(seed: int) -> dict[str, Case]:
     """One case of each kind."""
     r = random.Random(seed)
     made = {"json": shipments(r), "log": worker_log(r), "search": hits(r), "diff": change(r)}
-    made |= {"trace": build(r), "code": source(), "prose": prose(r)}
+    made |= {"trace": build(r), "code": source(seed), "prose": prose(r)}
     found = dict(tables.cases(seed))
     return made | {name: found[name] for name in ("csv", "html", "yaml") if name in found}
 
@@ -120,12 +120,12 @@ def build(r: random.Random) -> Case:
     return "\n".join([*lines, *failure]), "Which test fails, and why?", facts
 
 
-def source() -> Case:
-    """A module of the standard library, asked for one method."""
+def source(seed: int) -> Case:
+    """A module of the standard library, asked for one method; a number on top makes it another text."""
     import configparser
 
     facts = ["def read_dict", "self.add_section(section)"]
-    return inspect.getsource(configparser), "How does read_dict add sections?", facts
+    return f"# {seed}\n{inspect.getsource(configparser)}", "How does read_dict add sections?", facts
 
 
 def prose(r: random.Random) -> Case:
