@@ -306,7 +306,15 @@ def test_no_lines_made_for_our_patterns_take_long(each: int) -> None:
     assert [found for found in slow if found[2]] == []
 
 
-@pytest.mark.parametrize("line", ["", "\r", " ", "x", "{", "# x", " " * 500 + "x"])
+def test_lines_that_begin_far_to_the_right_are_read() -> None:
+    """Lines that are blank as far as detection reads them: it has an answer, and so has every transform."""
+    text = "\n".join([" " * 500 + "x"] * 60)
+    assert detect(text).confidence < 0.5
+    for kind in TEXT_KINDS:
+        assert compress(text, kind=kind, strict=True).text  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("line", ["", "\r", " ", "x", "{", "# x"])
 def test_many_lines_that_say_nothing_take_no_time(line: str) -> None:
     """Twenty thousand blank or equal lines behind one line, as any kind: a second or two at most (processor time)."""
     text = f"x = 1\n{line}\n" + f"{line}\n" * 20_000

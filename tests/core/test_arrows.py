@@ -87,11 +87,12 @@ def test_message_path_is_free_of_training_and_evaluation() -> None:
 
 
 def test_one_broad_except() -> None:
-    """The pipeline's guard is the only place that catches everything and goes on."""
+    """The pipeline's guard is the only place in a user's call that catches everything and goes on."""
     found = [
         f"{file.relative_to(ROOT)}:{node.lineno}"
         for package in (CORE, ROOT / "headroom_integrations")
         for file in sorted(package.rglob("*.py"))
+        if file.relative_to(package).parts[0] not in APART
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or getattr(node.type, "id", "") in {"Exception", "BaseException"})
