@@ -131,15 +131,20 @@ class GuardedBlobs:
     def _timed(self, call: Callable[[], T]) -> T:
         if self._timeout_s is None:
             return call()
-        if not self._slots.acquire(timeout=self._timeout_s):
+        slots = self._slots
+        if not slots.acquire(timeout=self._timeout_s):
             raise StoreError(
                 f"The store is busy: {self._at_once} calls are under way. Raise at_once if this is normal."
             )
         turn: Future[T] = Future()
-        slots = self._slots
         turn.add_done_callback(lambda _: slots.release())
         # A daemon of its own: the threads of an executor are waited for at the end of the program, however long they hang.
-        threading.Thread(target=_run, args=(turn, call), name="headroom-store", daemon=True).start()
+        thread = threading.Thread(target=_run, args=(turn, call), name="headroom-store", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no thread is to be had
+            slots.release()
+            raise
         try:
             return turn.result(self._timeout_s)
         except TookTooLong:

@@ -16,16 +16,17 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
-from urllib.parse import unquote, urlsplit
+from typing import Any
 
 from headroom_core.ccr.blobs import Item, check_key, check_ttl
-from headroom_core.errors import InvalidInput, MissingExtra, StoreError
+from headroom_core.ccr.redis_client import client_of
+from headroom_core.errors import StoreError
 
 _CHUNK_BYTES = 512 << 10
 _WHOLE, _CHUNKED = b"\x00", b"\x01"
 _HEAD = struct.Struct(">c8sIQ")  # form, generation, number of chunks, bytes
 _CHUNKS_AT_ONCE = 16
+_MOST_CHUNKS = 4096  # 2 GiB
 _KEYS_AT_ONCE = 500
 _SLACK_MS = 60_000  # chunks outlive their head
 _UNNAMED_MS = 600_000  # life of chunks until a head names them: what a killed writer leaves goes by itself
@@ -55,32 +56,7 @@ class RedisBlobs:
         one of its nodes, ``redis+sentinel://host:port,host:port/service/db`` a service that Sentinel watches. Further
         options go to the client of redis-py.
         """
-        try:
-            import redis
-            from redis.backoff import NoBackoff
-            from redis.retry import Retry
-        except ModuleNotFoundError as error:
-            raise MissingExtra("redis", "redis") from error
-        scheme, found, rest = url.partition("://")
-        scheme = scheme.lower().replace("valkey", "redis") if found else ""  # what is no url may hold a password
-        settings: dict[str, Any] = {"socket_timeout": timeout_s, "socket_connect_timeout": connect_timeout_s}
-        # The client's own retries would sleep for seconds. At once, and not after a timeout: a pooled connection may have died.
-        times = 3 if "cluster" in scheme else 1
-        settings |= {"retry": Retry(NoBackoff(), times, (redis.ConnectionError, ConnectionError)), **options}
-        try:
-            if scheme in ("redis+sentinel", "rediss+sentinel"):
-                return cls(_watched(rest, tls=scheme.startswith("rediss"), **settings))
-            if scheme in ("redis+cluster", "rediss+cluster"):
-                return cls(redis.RedisCluster.from_url(f"{scheme.partition('+')[0]}://{rest}", **settings))
-            if scheme in ("redis", "rediss", "unix"):
-                return cls(redis.Redis.from_url(f"{scheme}://{rest}", **settings))
-        except ValueError:  # its text quotes the url
-            raise InvalidInput("The Redis url cannot be read. Write redis://user:password@host:port/0.") from None
-        except (redis.RedisError, OSError) as error:
-            raise StoreError(f"The Redis cluster cannot be reached ({type(error).__name__}).") from None
-        raise InvalidInput(
-            f"A Redis url begins with redis://, rediss://, unix:// or redis+cluster://, not {scheme[:20]!r}."
-        )
+        return cls(client_of(url, timeout_s=timeout_s, connect_timeout_s=connect_timeout_s, **options))
 
     def __repr__(self) -> str:
         return f"RedisBlobs({type(self._client).__name__})"
@@ -186,6 +162,8 @@ class RedisBlobs:
         if len(value) <= _CHUNK_BYTES:
             return _WHOLE + value
         count = -(-len(value) // _CHUNK_BYTES)
+        if count > _MOST_CHUNKS:
+            raise StoreError(f"A value of {len(value)} bytes is too large for the Redis store: 2 GiB is the most.")
         head = _HEAD.pack(_CHUNKED, secrets.token_bytes(8), count, len(value))
         view = memoryview(value)
         numbered = list(enumerate(_chunk_names(key, head)))
@@ -272,24 +250,6 @@ class RedisBlobs:
         return self._keeps_index
 
 
-def _watched(rest: str, *, tls: bool, **settings: Any) -> Any:
-    """``user:password@host:port,host:port/service/db`` as a client of the service's master."""
-    from redis.sentinel import Sentinel
-
-    parts = urlsplit("//" + rest)
-    login, _, places = parts.netloc.rpartition("@")
-    user, _, password = login.partition(":")
-    service, _, db = parts.path.strip("/").partition("/")
-    hosts = [(host, int(port or 26379)) for host, _, port in (place.rpartition(":") for place in places.split(","))]
-    if not service or not all(host for host, _ in hosts):
-        raise InvalidInput("A Sentinel url is redis+sentinel://host:port,host:port/service/db.")
-    login_settings = {"username": unquote(user) or None, "password": unquote(password) or None} if login else {}
-    sentinel: Any = cast("Any", Sentinel)(
-        hosts, sentinel_kwargs={k: settings[k] for k in ("socket_timeout", "socket_connect_timeout", "retry")}
-    )
-    return sentinel.master_for(service, db=int(db or 0), ssl=tls, **login_settings, **settings)
-
-
 @contextmanager
 def _explained() -> Iterator[None]:
     """Turn the client's errors into a sentence with the kind of error only.
@@ -335,6 +295,8 @@ def _chunk_names(key: str, head: bytes) -> list[str]:
     if head[:1] != _CHUNKED or len(head) < _HEAD.size:
         return []
     _, generation, count, _ = _HEAD.unpack_from(head)
+    if count > _MOST_CHUNKS:
+        return []  # nothing of ours: whoever wrote it wants us to run out of memory
     return [f"{_name(key)}:{generation.hex()}:{number}" for number in range(count)]
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import sqlite3
 import struct
-import sys
 import traceback
 from pathlib import Path
 
 import pytest
 
-from headroom_core import settings
 from headroom_core.ccr import frames
 from headroom_core.ccr.bridge import BridgedBlobs, bridge
 from headroom_core.ccr.guard import GuardedBlobs
@@ -345,44 +343,6 @@ def test_purging_makes_room_in_a_full_file(tmp_path: Path) -> None:
     store.put("ns/large", b"y" * 120_000)
     assert list(store.keys("ns/")) == ["ns/large"]
     store.close()
-
-
-# ------------------------------------------------------------------ settings
-@pytest.mark.parametrize(
-    ("platform", "variables", "place"),
-    [
-        ("win32", {"LOCALAPPDATA": "/data/local"}, "/data/local/headroom"),
-        ("darwin", {"HOME": "/Users/ada"}, "/Users/ada/Library/Application Support/headroom"),
-        ("linux", {"XDG_STATE_HOME": "/state"}, "/state/headroom"),
-        ("linux", {"HOME": "/home/ada", "XDG_STATE_HOME": ""}, "/home/ada/.local/state/headroom"),
-        ("linux", {"HEADROOM_HOME": "~/mine", "HOME": "/home/ada"}, "/home/ada/mine"),
-    ],
-)
-def test_each_platform_has_its_place_for_state(
-    platform: str, variables: dict[str, str], place: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The state folder follows the platform's rules, and a chosen one wins."""
-    monkeypatch.delenv("HEADROOM_HOME")
-    monkeypatch.setattr(sys, "platform", platform)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert settings.home() == Path(place)
-
-
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read every file")
-def test_a_key_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says which file and which settings help."""
-    settings.keys()
-    (settings.home() / "key").chmod(0)
-    with pytest.raises(StoreError, match="HEADROOM_KEY or HEADROOM_HOME"):
-        settings.keys()
-
-
-def test_a_key_file_that_is_a_folder_is_named() -> None:
-    """The same for a folder in its place."""
-    (settings.home() / "key").mkdir(parents=True)
-    with pytest.raises(StoreError, match="Check its owner and mode"):
-        settings.keys()
 
 
 def test_an_unknown_reference_reads_as_a_sentence() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 import signal
 import statistics
+import struct
 import threading
 import time
 import traceback
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -202,6 +204,18 @@ def test_a_full_redis_refuses(tmp_path: Path) -> None:
         assert blobs.get("ns/first") == b"kept"
         assert blobs.get("ns/huge") is None
         assert list(blobs.keys("ns/")) == ["ns/first"]
+
+
+def test_a_head_that_names_a_thousand_million_chunks_is_none(redis_at: RedisServer) -> None:
+    """What somebody else wrote into the server cannot make a reader run out of memory."""
+    blobs = RedisBlobs.from_url(redis_at.url)
+    blobs._client.set("hr:{ns/k}", struct.pack(">c8sIQ", b"\x01", b"g" * 8, 2**32 - 1, 2**63))
+    tracemalloc.start()
+    assert blobs.get("ns/k") is None
+    blobs.delete("ns/k")
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
+    assert blobs._client.get("hr:{ns/k}") is None
 
 
 def test_a_redis_error_names_no_content(tmp_path: Path) -> None:
