@@ -274,7 +274,8 @@ def _named(text: str, source: Lines, pieces: list[Piece], names: tuple[str, ...]
     found = [at for at in sorted(maybe) if pattern.search(source.lines[at])]
     hunks, marks = [(p.first + 1, p.end) for p in pieces if isinstance(p, Hunk)] if found else [], source.marks
     context = sum(end - first - sum(marks.count(mark, first, end) for mark in "+-\n") for first, end in hunks)
-    hits = sum(marks[at] not in "+-" for at in found if any(first <= at < end for first, end in hunks))
+    inside = (at for first, end in hunks for at in found[bisect_left(found, first) : bisect_left(found, end)])
+    hits = sum(marks[at] not in "+-" for at in inside)
     return found if hits <= max(10, min(_NAMED_LINES, int(_NAMED_SHARE * context))) else []
 
 
