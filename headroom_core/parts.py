@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from .cache import digest
-from .types import Block, Bytes, Image, Message, Text
+from .types import Block, Bytes, Image, Message, Source, Text, Url
 
 _QUERY_CHARS = 2_000
 _MOST_BESIDE = 3
@@ -34,7 +34,7 @@ class Candidate:
     def key(self) -> Key:
         """The content itself, not a digest of it: a string knows its hash, and finding it again compares one pointer."""
         block = self.block
-        content = block.text if isinstance(block, Text) else getattr(block.source, "data", b"") or repr(block.source)
+        content = block.text if isinstance(block, Text) else _named(block.source)
         detail = getattr(block, "detail", None)
         marked = self.marked if self.beside else None
         return (content, self.query, block.protected, block.tool, detail, *self.beside, marked)
@@ -87,8 +87,15 @@ def _question(message: Message) -> str | None:
 
 def beside(pictures: Sequence[Image]) -> str:
     """One digest of the pictures that stand beside a marker; empty where there are none."""
-    data = [image.source.data if isinstance(image.source, Bytes) else repr(image.source) for image in pictures]
+    data = [_named(image.source) for image in pictures]
     return digest(*data).hex() if data else ""
+
+
+def _named(source: Source) -> bytes | str:
+    """What tells one picture from another."""
+    if isinstance(source, Bytes):
+        return source.data
+    return f"url {source.url}" if isinstance(source, Url) else f"file {source.id}"
 
 
 def _marked(blocks: Sequence[Block], b: int) -> tuple[str, tuple[str, ...]]:

@@ -26,7 +26,7 @@ class Bytes:
 class Url:
     """An image that the provider fetches; the library fetches it only where the caller allows it."""
 
-    url: str
+    url: str = field(repr=False)  # a signed one is a password
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headroom_core import compress
+from headroom_core import Compressor, Image, Message, Text, compress
 from headroom_core.bulk.rows import Source
 from headroom_core.bulk.work import Job
 from headroom_core.ccr.keys import Keys
@@ -21,6 +21,7 @@ from headroom_core.ccr.originals import Originals, default_originals, open_blobs
 from headroom_core.ccr.sqlite import SqliteBlobs
 from headroom_core.errors import InvalidInput, StoreError, UnknownReference
 from headroom_core.testing.stores import FakeClock
+from headroom_core.types import Url
 
 
 @pytest.fixture
@@ -271,7 +272,17 @@ def test_errors_and_reprs_hold_no_content(originals: Originals) -> None:
     job = Job(
         Source("in", "jsonl", 0, ()), "out", "text", "secret?", None, "redis://:secret@h/0", "ns", {}, originals._keys
     )
-    shown = [repr(originals), repr(entry), repr(originals._keys), repr(outcome), repr(job)]
+    pictured = Message("user", (Text("secret?"), Image(Url("https://h/x.png?signature=secret"))))
+    skipped = Compressor(originals=None, roles=("user",))([pictured])
+    shown = [
+        repr(originals),
+        repr(entry),
+        repr(originals._keys),
+        repr(outcome),
+        repr(job),
+        repr(pictured),
+        repr(skipped),
+    ]
     for call in (
         lambda: originals.get("hr_" + "a" * 16, namespace="ns"),
         lambda: originals.get("secret-ref", namespace="ns"),
