@@ -62,6 +62,8 @@ def test_the_sentence_that_opens_its_document_is_lifted() -> None:
     assert fused(seen, seen.late, replace(NOTHING, first=0.7)).tolist() == [0.7, 0.0, 0.7, 0.0]
     seen = signals(["", "One only."], [0.0])
     assert fused(seen, seen.late, replace(NOTHING, first=0.7)).tolist() == [0.7]
+    seen = signals(["One. Two.", "", "Three.", ""], [0.0] * 3)
+    assert fused(seen, seen.late, replace(NOTHING, first=0.7)).tolist() == [0.7, 0.0, 0.7]
 
 
 def test_no_sentences_have_no_scores() -> None:

@@ -79,6 +79,33 @@ def json_cases() -> Iterator[Case]:
         json.dumps([{"id": 1, "by": {f"k{i}": i * i for i in range(400)}}, {"id": 2, "by": {}}]),
         "What is k77?",
     )
+    yield (
+        "many numbers and tags",
+        json.dumps(
+            [
+                {
+                    "id": i,
+                    "at": [i % 3, 7],
+                    "tags": ["a", "b"][: i % 2 + 1],
+                    "ms": r.randint(40, 60) if i != 30 else 9000,
+                    "note": "" if i else None,
+                }
+                for i in range(120)
+            ]
+        ),
+        "Which was slowest?",
+    )
+    yield (
+        "two lists",
+        json.dumps(
+            {
+                "open": [{"n": i, "who": r.choice(_WORDS)} for i in range(60)],
+                "closed": [{"n": i, "why": r.choice(_WORDS)} for i in range(60)],
+            },
+            indent=1,
+        ),
+        None,
+    )
 
 
 def log_cases() -> Iterator[Case]:
@@ -349,6 +376,23 @@ def table_cases() -> Iterator[Case]:
         None,
     )
     yield "columns", "\n".join("   ".join(row).rstrip() for row in padded), f"Which state has {rows[9][1]}?"
+    unnamed = [["id", "", "size"], *[[f"{i}", r.choice(_WORDS), f"{r.randint(1, 99)}"] for i in range(60)]]
+    yield "a column without a name", "\n".join(",".join(row) for row in unnamed), "Which is 17?"
+    yield (
+        "quoted cells",
+        "\n".join(["id,said,n", *[f'{i},"{r.choice(_WORDS)}, and ""{r.choice(_WORDS)}""",{i * 3}' for i in range(60)]]),
+        "What did 21 say?",
+    )
+    yield (
+        "right-aligned numbers",
+        "\n".join(
+            [
+                f"{'name':<12}{'count':>8}{'share':>9}",
+                *[f"{r.choice(_WORDS):<12}{r.randint(1, 99999):>8}{r.random():>9.4f}" for _ in range(60)],
+            ]
+        ),
+        "How many has kelp?",
+    )
 
 
 def page_cases() -> Iterator[Case]:
@@ -428,6 +472,14 @@ def tree_cases() -> Iterator[Case]:
     ]
     yield "ls", "\n".join(long), "Which file is the largest?"
     yield "ls by folder", "\n\n".join(f"./{w}:\n" + "\n".join(f"{w}_{i}.rs" for i in range(12)) for w in _WORDS), None
+    deep = ["root"]
+    for depth in range(30):
+        deep += [
+            "│   " * depth + "├── " + f"level_{depth}",
+            *["│   " * (depth + 1) + "├── " + f"{w}_{depth}.txt" for w in _WORDS[:4]],
+        ]
+    yield "deep", "\n".join(deep), "Where is kelp_3.txt?"
+    yield "deep asked", "\n".join(deep), "Where is delta_27?"
 
 
 def trace_cases() -> Iterator[Case]:
@@ -521,6 +573,30 @@ def code_cases() -> Iterator[Case]:
         + "    return inner_1(a)\n"
     )
     yield "data and inner functions", table + nested, "What does inner_2 return?"
+    inner = (
+        "export function makeStore(url) {\n"
+        + "".join(
+            f"  function {w}Row(id) {{\n"
+            + "".join(f"    const part{c} = url + '{w}' + id * {c};\n" for c in range(8))
+            + "    return part1;\n  }}\n\n".replace("}}", "}")
+            for w in _WORDS[:5]
+        )
+        + "  const save = (row) => {\n"
+        + "".join(f"    row.push({c});\n" for c in range(9))
+        + "    return row;\n  };\n  return { save };\n}\n"
+    )
+    yield "inner functions in javascript", inner, "What does cedarRow return?"
+    java = (
+        "package a.b;\n\npublic class Store {\n"
+        + "".join(
+            f"    /** Does {w}. */\n    @Override\n    public int {w}(int n) {{\n"
+            + "".join(f"        n += {c};\n" for c in range(9))
+            + "        return n;\n    }\n\n"
+            for w in _WORDS[:6]
+        )
+        + "}\n"
+    )
+    yield "java", java, "What does delta return?"
 
 
 def mixed_cases() -> Iterator[Case]:

@@ -143,6 +143,25 @@ def test_every_feature_is_what_the_ranker_was_trained_on(seen: features.Features
     assert _columns(seen.structure) == pytest.approx(STRUCTURE, abs=2e-3)
 
 
+FIRST = """\
+99% tests passed, 1 tests failed out of 180
+OK (skipped=3)
+error: build failed after 12 seconds
+$ make check
+PASS: all good
+Process completed with exit code 0
+"""
+FIRST_SHAPE: list[float] = [13.033, 0.0, 12.6276, 2.0346, 2.5833, 4.1937, 0.0, 4.0, 1.0, 3.0, 3.639, 21.0, 4.852, 0.0, 11.6667, 2.8383, 6.8107, 3.639, 3.0, 0.0, 0.0, 14.0, 3.5, 0.0, 3.5, 0.0, 8.0, 0.0, 5.4636, 0.0, 0.0, 4.8375, 9.0, 7.0, 6.0, 15.1479, 17.1179, 0.0, 4.6142, 2.9819, 0.0, 0.0, 0.0, 2.9112, 2.9112, 0.0, 0.0, 7.0, 0.0]  # fmt: skip
+FIRST_LEVELS: list[int] = [0, 0, 3, 0, 0, 0]
+
+
+def test_the_first_line_is_read_like_any_other() -> None:
+    """Its words, its levels and its percentages count too."""
+    found = features.read(lines.read(FIRST))
+    assert _columns(found.shape) == pytest.approx(FIRST_SHAPE, abs=2e-3)
+    assert found.level.tolist() == FIRST_LEVELS
+
+
 def test_levels_counts_and_folds(seen: features.Features) -> None:
     """Errors are 3, warnings 2, lower levels 1; equal lines are one node; fold marks carry nothing."""
     assert seen.level.tolist() == LEVELS
