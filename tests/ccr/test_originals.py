@@ -144,7 +144,7 @@ def test_a_frame_that_lies_about_its_length_inflates_no_more() -> None:
         (0, 1_000_001),
         (0, 2**63),
         (0, 2**64 - 1),
-        (2**28, 10),
+        (2**25, 10),
         (2**32 - 1, 0),
     ]:
         blobs.put(f"ns/o.{ref}", genuine[:4] + struct.pack(">BIQ16s", 1, header, declared, b"") + bomb)
