@@ -180,8 +180,8 @@ def _combined(source: Lines, first: int) -> Hunk | None:
 
 def path_of(header: list[str]) -> str:
     """The file's new name, or its old one where it was deleted; without ``a/`` and ``b/``."""
-    for mark in ("+++ ", "--- "):
-        name = next((clean_name(line[4:]) for line in header if line.startswith(mark)), "")
+    for line in header[-1:-3:-1] if header[-1].startswith("+++ ") else ():
+        name = clean_name(line[4:])
         if name and name != "/dev/null":
             return bare_name(name)
     for line in header:

@@ -18,7 +18,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*[mK]")
 _COLOURED = re.compile(r"^\x1b\[[0-9;]*m(?:diff |@@|--- |\+\+\+ )", re.M)
 _FEW = 3  # lines that need their neighbours to be understood; a longer block speaks for itself
 _HEADING_CHARS = 60
-_DECLARED = re.compile(r"(?<=[\w>\]])\(|\s?[{=]|:(?= |$)")  # where the name of a declaration ends
+_DECLARED = re.compile(r"(?:[^({=:]+|(?<![\w>\]])\(|:(?! |$))*")  # a declaration up to its parameters
 _TELLING = re.compile(r"\b(?!(?:end|else|fi|done|pass|try|begin|do|then)\b)\w")  # a line without it closes something
 _TIGHT = 0.5  # a target share below this leaves no room for context
 _CHANGED = re.compile(r"[+\-][+\-\\]*")  # in the marks of the lines
@@ -147,6 +147,7 @@ class _Trimmed:
         self.named = _named(text, self.source, self.pieces, _asked.asked(context.query).names)
         self.margin = context.target_ratio is None or context.target_ratio >= _TIGHT
         self.changed = [match.span() for match in _CHANGED.finditer(self.source.marks)]
+        self.starts = [start for start, _ in self.changed]
         self.gone = _Gone()
         self.out: list[str] = []
         self._run()
@@ -232,7 +233,7 @@ class _Trimmed:
         spans: list[tuple[int, int]] = []
         for start, end in found:
             # few lines that only came or only went: what they replace, or their number, does not explain them
-            few = end - start <= _FEW and not ("-" in marks[start:end] and "+" in marks[start:end])
+            few = end - start <= _FEW and (marks.find("-", start, end) < 0 or marks.find("+", start, end) < 0)
             if few and self.margin:
                 start -= start > first and _TELLING.search(lines[start - 1]) is not None
                 end += end < hunk.end and _TELLING.search(lines[end]) is not None
@@ -244,8 +245,8 @@ class _Trimmed:
 
     def _changed_in(self, hunk: Hunk) -> list[tuple[int, int]]:
         """The stretches of changed lines; the last one is cut where the hunk ends."""
-        start = bisect_left(self.changed, (hunk.first,))
-        found = self.changed[start : bisect_left(self.changed, (hunk.end,), start)]
+        start = bisect_left(self.starts, hunk.first)
+        found = self.changed[start : bisect_left(self.starts, hunk.end, start)]
         if found and found[-1][1] > hunk.end:
             found[-1] = (found[-1][0], hunk.end)
         return found
@@ -321,5 +322,5 @@ def _head(lines: list[str], path: str) -> list[str]:
 
 def _short(heading: str) -> str:
     """The declaration that a hunk stands in, up to its parameters."""
-    end = _DECLARED.search(heading)
-    return (heading[: end.start()] if end else heading)[:_HEADING_CHARS].rstrip()
+    found = _DECLARED.match(heading)
+    return found[0][:_HEADING_CHARS].rstrip() if found else ""
