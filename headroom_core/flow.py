@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
@@ -187,9 +187,9 @@ class Flow:
         if self._is_own(candidate):
             return Skip(part, "marks", "it is compressed already")
         kind = self._options.kind or ("image" if isinstance(part.block, Image) else detect(part.text).kind)
-        part = replace(part, kind=kind)
+        part = Part(part.at, kind, part.block, part.tokens)
         reasons = ["nothing to gain"]
-        context = replace(self._context(candidate.query), note=reasons.append)
+        context = self._context(candidate.query, reasons.append)
         by, rewrite = self._rewritten(part, context)
         if rewrite is not None and rewrite.left_out is None:
             rewrite = self._settled(part, rewrite, context)
@@ -209,7 +209,7 @@ class Flow:
             by = transform.name
         return by, None
 
-    def _context(self, query: str | None) -> Context:
+    def _context(self, query: str | None, note: Callable[[str], None]) -> Context:
         options = self._options
         context = Context(
             count=self._c.count,
@@ -221,7 +221,7 @@ class Flow:
             provider=options.provider,
             model=options.model,
         )
-        return replace(context, nested=self._nested(context, _NESTING))
+        return replace(context, nested=self._nested(context, _NESTING), note=note)
 
     def _nested(self, outer: Context, depth: int) -> Nested:
         """Parts inside parts, each by its own kind, a few levels deep."""
