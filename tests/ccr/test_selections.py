@@ -151,3 +151,17 @@ def test_pointers_and_symbols_that_lead_nowhere_name_the_way_that_works() -> Non
     with pytest.raises(InvalidInput, match="Ask by lines or by query"):
         pick_symbol("def a():\n    return 1\n", "code", "b")
     assert pick_symbol("x = 1\n\n\ndef a():\n    return 1\n", "code", "a").text == "def a():\n    return 1\n"
+
+
+def test_neighbours_and_overlaps_merge_wherever_they_stand() -> None:
+    """Also behind a first range that they do not touch."""
+    assert ranges("1,5,6-7,20,21-30,25", "lines", 1, 99) == [(1, 1), (5, 7), (20, 30)]
+    assert ranges("9-12,1-3,2-5,7", "rows", 0, 99) == [(1, 5), (7, 7), (9, 12)]
+
+
+def test_lines_of_a_long_text_are_found_across_blocks() -> None:
+    """Counting goes on from an earlier line at any character, block by block, and never skips or repeats one."""
+    lines = [f"{i} {'x' * (i * 37 % 211)}\n" for i in range(3000)]
+    held = Lines("".join(lines))
+    for first, last in ((1, 1), (7, 2999), (1500, 1501), (33, 700), (2998, 3000), (701, 1402)):
+        assert held.text(first, last) == "".join(lines[first - 1 : last])
