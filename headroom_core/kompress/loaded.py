@@ -140,6 +140,6 @@ def load(folder: Path, backend: str, *, threads: int | None = None, threshold: f
     tempers = {group: Temper.of(row) for group, row in stored["tempers"].items()}
     tokenizer = PieceTokenizer(folder / "tokenizer.json")
     weights = Weights.of(stored["fusion"])
-    phrases = Phrases.load(folder / "phrases.npz")
+    phrases = Phrases.load(folder / "phrases.onnx", stored["phrases"])
     model = Model(scorer, threshold, scorer)
     return Loaded(model, tokenizer, scorer.name, stored["row"]["name"], weights, curves, tempers, phrases)

@@ -8,7 +8,7 @@ turns both into one price per word; phrases so stay or go as wholes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +21,7 @@ from headroom_core.kompress import guards
 from headroom_core.kompress.chunks import Span
 from headroom_core.kompress.lexical import STOPWORDS
 from headroom_core.kompress.nested import prices
+from headroom_core.kompress.onnx import session
 from headroom_core.kompress.scorer import CLS, SEP, Scores, Staged, sigmoid
 from headroom_core.kompress.select import ARTICLES, MARKS, Words
 from headroom_core.kompress.signals import MAX_TOKENS, Pieces, token_windows
@@ -63,9 +64,8 @@ def window(document: Pieces, start: int, end: int, scores: Scores, states: Float
     sentence = np.searchsorted(units, begins, "right") - 1
     guard = guards.strengths(text, spans)
     inner = states[1 : end - start + 1]
-    sums = np.concatenate([np.zeros((1, inner.shape[1])), np.cumsum(inner, 0, np.float64)])
     sizes = (lasts - firsts + 1).astype(np.float64)
-    means = (sums[lasts + 1] - sums[firsts]) / sizes[:, None]
+    means = np.add.reduceat(inner, firsts) / sizes[:, None] if len(firsts) else np.zeros((0, inner.shape[1]))
     assert scores.start is not None
     assert scores.end is not None
     said = (
@@ -111,37 +111,34 @@ def _forms(text: str, spans: Sequence[Span], sentence: NDArray[np.int64], guard:
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """The network: features to ``hidden`` by a linear layer, two convolutions over words, then ends and insides of phrases.
+    """The network (``training/kompress_phrases.py``) and what it is read with.
 
-    A phrase [a, b] has the logit begin_a + end_b + the sum of inside_k from a to b + length_(b-a) + left_a . right_b / 5.
-    ``level``: the price that becomes a score of 0.5.
+    ``run``: features of words (n, features) to ends (n, 3), left (n, rank) and right (n, rank). A phrase [a, b] has the
+    logit begin_a + end_b + the sum of inside_k from a to b + length_(b-a) + left_a . right_b / 5, where begin, end and
+    inside are the columns of ends. ``level``: the price that becomes a score of 0.5.
     """
 
-    weights: Mapping[str, Floats]
+    run: Callable[[Floats], Sequence[Floats]]
+    length: Floats
     level: float
 
     @classmethod
-    def load(cls, file: Path) -> Phrases:
-        """From the bundle's ``phrases.npz`` (half precision)."""
-        with np.load(file) as stored:
-            weights = {name: stored[name].astype(np.float32) for name in stored.files if name != "level"}
-            return cls(weights, float(stored["level"]))
+    def load(cls, file: Path, stored: Mapping[str, Any]) -> Phrases:
+        """From the bundle's graph and its row in the manifest."""
+        graph = session(file, threads=1)
+        length = np.array(stored["length"], np.float32)
+        return cls(lambda features: graph.run(None, {"features": features}), length, float(stored["level"]))
 
     def worth(self, words: Window) -> list[NDArray[np.float64]]:
         """Per sentence (n, n): the probability of each phrase, and on the diagonal also what a guarded word is worth."""
-        w = self.weights
-        x = _gelu(words.features @ w["in.weight"].T + w["in.bias"])
-        for name in ("near", "far"):
-            x = x + _gelu(_convolved(x, w[f"{name}.weight"]) + w[f"{name}.bias"])
-        ends = x @ w["ends.weight"].T + w["ends.bias"]
-        left, right = (x @ w[f"{side}.weight"].T + w[f"{side}.bias"] for side in ("left", "right"))
+        ends, left, right = self.run(words.features)
         own = np.where(words.guard >= guards.FIRM, FIRM, np.where(words.guard > 0, NAMED, 0.0))
         found = []
         for rows in _runs(words.sentence):
             inside = np.concatenate([[0.0], np.cumsum(ends[rows, 2], dtype=np.float64)])
             apart = np.arange(len(inside) - 1)[None, :] - np.arange(len(inside) - 1)[:, None]
             logit = ends[rows, 0][:, None] + ends[rows, 1][None, :] + inside[None, 1:] - inside[:-1, None]
-            logit = logit + w["length"][np.clip(apart, 0, LONGEST - 1)] + left[rows] @ right[rows].T / 5
+            logit = logit + self.length[np.clip(apart, 0, LONGEST - 1)] + left[rows] @ right[rows].T / 5
             chance = np.where((apart >= 0) & (apart < LONGEST), sigmoid(logit), 0.0)
             chance[np.diag_indices_from(chance)] += own[rows]
             found.append(chance)
@@ -191,14 +188,3 @@ def _without(worth: NDArray[np.float64], kept: NDArray[np.int64]) -> NDArray[np.
     both = np.zeros((len(kept), len(kept) + 1))
     np.add.at(both.T, ends, rows[:-1].T)  # the last row takes what ends before the first kept word
     return np.triu(both[:, :-1])
-
-
-def _convolved(x: Floats, weight: Floats) -> Floats:
-    """A convolution over rows, zero padded; weight (out, in, 5)."""
-    padded = np.pad(x, ((2, 2), (0, 0)))
-    return np.asarray(sum(padded[k : k + len(x)] @ weight[:, :, k].T for k in range(5)))
-
-
-def _gelu(x: Floats) -> Floats:
-    """The tanh form of GELU (Hendrycks and Gimpel 2016)."""
-    return np.asarray(0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x * x * x))))

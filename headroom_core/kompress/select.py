@@ -1,7 +1,8 @@
 """From scores to spans of the source: one order of words, of which a budget takes a beginning. Pure.
 
 Words are ordered so that every beginning of the order is a sensible result. With a query: sentence by sentence, the
-best first, and inside a sentence guards and high scores first. Without one: guards by strength, then words by score.
+best first, and inside a sentence guards and high scores first. Without one: as ``phrases`` prices them, or, from a
+checkpoint of the published layout, guards by strength, then words by score.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ ARTICLES = frozenset({"a", "an", "the"})
 class Words:
     """A text's words with what decides about them.
 
-    ``sentence``: index of the sentence of each word; ``score``: in [0, 1); ``guard``: see
-    ``guards.strengths``; ``pairs``: words that stay or go together.
+    ``sentence``: index of the sentence of each word; ``score``: in [0, 1); ``guard``: see ``guards.strengths``; ``pairs``:
+    words that stay or go together; ``ranked``: the scores are already the order in which words stay.
     """
 
     text: str
@@ -47,7 +48,7 @@ class Words:
         guard: NDArray[np.float64],
         score: NDArray[np.float64],
     ) -> Words:
-        """Words whose scores already say in which order they stay (``ranked``): those of ``phrases``."""
+        """Words with the scores of ``phrases``."""
         return cls(text, spans, _sentence_of(spans, units), score, guard, guards.pairs(text, spans), ranked=True)
 
     @classmethod
@@ -80,9 +81,9 @@ class Words:
         return found
 
     def importance(self) -> NDArray[np.float64]:
-        """Order inside a text without a query: guards first, then scores; function words go first, articles before all.
+        """Order of words: as they come ``ranked``, else guards first, then scores; articles go before all others.
 
-        Words that come ``ranked`` have their order already. A word between two that stay is lifted, up to just under the guards, so that phrases stay whole.
+        A word between two that stay is lifted, up to just under the guards, so that phrases stay whole.
         """
         if self.ranked:
             return self.score
@@ -93,7 +94,7 @@ class Words:
         value = (
             0.3 * np.log(p / (1 - p))
             + 2.0 * (self.guard > 0)
-            + 2.0 * (self.guard >= 3)
+            + 2.0 * (self.guard >= guards.FIRM)
             - 0.5 * (function & (self.guard == 0))
         )
         value = value - value.min(initial=0.0)

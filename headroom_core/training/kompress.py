@@ -90,14 +90,14 @@ def _rows(corpus: Corpus, count: int) -> Iterator[NDArray[np.int64]]:
 def finish(folder: Path, *, small: bool, seed: int) -> None:
     """What stands on the graphs in ``folder``: the phrase network, tempers and thresholds; then the manifest and the card."""
     weights, notes, splits = Weights(), {"seed": seed}, split_train()
-    phrases.write(folder, splits["train"][::8] if small else splits["train"], splits["fuse"], seed)
-    write_manifest(folder, weights, notes)
+    said = phrases.write(folder, splits["train"][::8] if small else splits["train"], splits["fuse"], seed)
+    write_manifest(folder, weights, notes, phrases=said)
     found = tempers(_compressor(folder), splits["fuse"], 150 if small else 500)
-    write_manifest(folder, weights, notes, tempers=found)
+    write_manifest(folder, weights, notes, phrases=said, tempers=found)
     size = 220 if small else 800
     sizes = {"several documents": size, "one text": size, "long": 220, "query-free": 400}
     curves = risk_curves(_compressor(folder), splits["calibrate"], sizes)
-    write_manifest(folder, weights, notes, tempers=found, curves=curves)
+    write_manifest(folder, weights, notes, phrases=said, tempers=found, curves=curves)
     write_card(folder)
 
 

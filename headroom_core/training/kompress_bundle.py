@@ -83,16 +83,18 @@ def write_manifest(
     weights: Weights,
     notes: Mapping[str, Any],
     *,
+    phrases: Mapping[str, Any],
     tempers: Mapping[str, Temper] | None = None,
     curves: Mapping[str, Curve] | None = None,
 ) -> None:
-    """``model.json``: the registry's row with digests, weights of fusion and tempers, risk curves, notes on the training."""
-    files = ("early.onnx", "late.onnx", "phrases.npz", "tokenizer.json")
+    """``model.json``: the registry's row with digests, fusion, phrases and tempers, risk curves, notes on the training."""
+    files = ("early.onnx", "late.onnx", "phrases.onnx", "tokenizer.json")
     digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files}
     row = {"name": "kompress", "layout": "headroom-two-exits", "licence": LICENCE, "source": SOURCE, "files": digests}
     made = {
         "row": row,
         "fusion": weights.as_dict(),
+        "phrases": dict(phrases),
         "tempers": {group: temper.as_dict() for group, temper in (tempers or {}).items()},
         "curves": {group: curve.as_dict() for group, curve in (curves or {}).items()},
         "notes": dict(notes),

@@ -11,7 +11,7 @@ Query-aware text compression on a CPU. Ships inside the package; nothing is down
 
 | | |
 | --- | --- |
-| files | `early.onnx` {early:.1f} MB, `late.onnx` {late:.1f} MB (int8), `phrases.npz` (0.3 MB), `tokenizer.json`, `model.json` |
+| files | `early.onnx` {early:.1f} MB, `late.onnx` {late:.1f} MB (int8), `phrases.onnx` (0.3 MB), `tokenizer.json`, `model.json` |
 | network | 6 layers, hidden size 384, 12 heads, 22.7 M parameters; an early exit after layer 3 serves text without a query |
 | heads, one set per exit | token (2), span (two convolutions), sentence (attention pooling), answer start and end, relevance from `[CLS]` |
 | input | `[CLS] query [SEP] text [SEP]`, or `[CLS] text [SEP]`; windows of whole sentences, at most 384 word pieces or 350 words |

@@ -68,6 +68,12 @@ class Graph:
         ]
         return self.node("DynamicQuantizeMatMul", [x, *names], MS)
 
+    def half(self, name: str, value: Array) -> str:
+        """A constant; large ones lie in half precision and are widened when the graph is loaded, except in fp32."""
+        if self.mode == "fp32" or value.size < 4096:
+            return self.constant(name, value.astype(np.float32))
+        return self.node("Cast", [self.constant(name, value.astype(np.float16))], to=1)
+
     def levelled(self, x: str, weight: Array, name: str) -> tuple[str, Array]:
         """The input with its outlying channels divided down, and the weights that undo it."""
         peaks = self.peaks.get(name)
@@ -143,20 +149,13 @@ def _embeddings(graph: Graph, state: dict[str, Array], mode: str) -> str:
         "Slice",
         [graph.node("Shape", ["ids"]), graph.constant("one", np.array([1])), graph.constant("two", np.array([2]))],
     )
-    places = _half(graph, "place.w", state["place.weight"])
+    places = graph.half("place.w", state["place.weight"])
     place = graph.node(
         "Slice", [places, graph.constant("zero", np.array([0])), length, graph.constant("axis", np.array([0]))]
     )
     kind = graph.node("Gather", [graph.constant("kind.w", state["kind.weight"].astype(np.float32)), "kinds"])
     total = graph.node("Add", [word, place])
     return _skip(graph, state, "norm", total, kind, None)
-
-
-def _half(graph: Graph, name: str, value: Array) -> str:
-    """A constant; in the int8 bundle large ones lie there in half precision and are widened when the graph is loaded."""
-    if graph.mode == "fp32" or value.size < 4096:
-        return graph.constant(name, value.astype(np.float32))
-    return graph.node("Cast", [graph.constant(name, value.astype(np.float16))], to=1)
 
 
 def _skip(graph: Graph, state: dict[str, Array], norm: str, x: str, skip: str, bias: Array | None) -> str:
@@ -198,7 +197,7 @@ def _heads(graph: Graph, state: dict[str, Array], exit_: str, x: str) -> None:
     f32 = {k: state[f"{exit_}.{k}"].astype(np.float32) for k in (
         "tokens.weight", "tokens.bias", "conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias",
         "pool.weight", "pool.bias", "relevance.weight", "relevance.bias")}  # fmt: skip
-    const = {k: _half(graph, f"{exit_}.{k}", v.T if v.ndim == 2 else v) for k, v in f32.items()}
+    const = {k: graph.half(f"{exit_}.{k}", v.T if v.ndim == 2 else v) for k, v in f32.items()}
     six = graph.node("Add", [graph.node("MatMul", [x, const["tokens.weight"]]), const["tokens.bias"]])
     turned = graph.node("Transpose", [x], perm=[0, 2, 1])
     inner = graph.node("Conv", [turned, const["conv1.weight"], const["conv1.bias"]], pads=[2, 2], kernel_shape=[5])

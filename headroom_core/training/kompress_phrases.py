@@ -6,6 +6,7 @@ other stretches of up to ``LONGEST`` words. The states are computed once; the ep
 
 from __future__ import annotations
 
+import copy
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +27,8 @@ from headroom_core.kompress.onnx import OnnxScorer
 from headroom_core.kompress.phrases import LONGEST, Phrases, Window, window
 from headroom_core.kompress.scorer import CLS, SEP
 from headroom_core.kompress.signals import MAX_TOKENS, split
+from headroom_core.training.kompress_export import MS, Graph
+from headroom_core.training.kompress_export import write as write_graph
 
 SOURCES = ("squad_du", "squad2_half")
 HIDDEN, RANK, BATCH, EPOCHS, RATE = 96, 24, 8, 6, 1.5e-3
@@ -85,7 +88,7 @@ def _passage(words: Window, spans: Sequence[Span]) -> Passage:
 
 
 class Network(nn.Module):
-    """The torch twin of ``phrases.Phrases``; its state's names and shapes are those of ``phrases.npz``."""
+    """Features to ``HIDDEN`` by a linear layer, two convolutions over words, then ends and insides of phrases."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -95,23 +98,23 @@ class Network(nn.Module):
         self.left, self.right = (nn.Linear(HIDDEN, RANK) for _ in range(2))
         self.length = nn.Parameter(torch.full((LONGEST,), -4.0))
 
-    def forward(self, features: Tensor, first: Tensor, last: Tensor) -> Tensor:
-        """Logits of the phrases [first, last] (k,) of words with features (n, features)."""
+    def heads(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What ``phrases.Phrases`` takes: ends (n, 3), left and right (n, RANK) of words with features (n, features)."""
         x = functional.gelu(self.input(functional.dropout(features, 0.4, self.training)), approximate="tanh")
         for layer in (self.near, self.far):
             shown = functional.dropout(x, 0.2, self.training).T[None]
             x = x + functional.gelu(layer(shown)[0].T, approximate="tanh")
         x = functional.dropout(x, 0.2, self.training)
-        ends = self.ends(x)
+        return self.ends(x), self.left(x), self.right(x)
+
+    def forward(self, features: Tensor, first: Tensor, last: Tensor) -> Tensor:
+        """Logits of the phrases [first, last] (k,)."""
+        ends, left, right = self.heads(features)
         inside = functional.pad(ends[:, 2].cumsum(0), (1, 0))
-        both = (self.left(x)[first] * self.right(x)[last]).sum(1) / 5
+        both = (left[first] * right[last]).sum(1) / 5
         logits = ends[first, 0] + ends[last, 1] + inside[last + 1] - inside[first]
         found: Tensor = logits + self.length[last - first] + both
         return found
-
-    def stored(self) -> dict[str, NDArray[np.float32]]:
-        """Weights under the names of ``phrases.npz``."""
-        return {k.replace("input.", "in."): v.detach().numpy().copy() for k, v in self.state_dict().items()}
 
 
 def loss_of(model: Network, passage: Passage) -> Tensor:
@@ -129,15 +132,13 @@ def mean_loss(model: Network, chosen: Sequence[Passage]) -> float:
     return total / sum(float(p.answer.sum()) for p in chosen)
 
 
-def train(
-    chosen: Sequence[Passage], held: Sequence[Passage], seed: int, log: Callable[[str], None] = print
-) -> dict[str, NDArray[np.float32]]:
-    """The weights of the epoch that reads ``held`` best."""
+def train(chosen: Sequence[Passage], held: Sequence[Passage], seed: int, log: Callable[[str], None] = print) -> Network:
+    """The network as it was after the epoch that reads ``held`` best."""
     torch.manual_seed(seed)
     draw, model = random.Random(seed), Network(chosen[0].words.features.shape[1])
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.05)
     total, step, best = EPOCHS * (len(chosen) // BATCH), 0, float("inf")
-    order, found = list(range(len(chosen))), model.stored()
+    order, found = list(range(len(chosen))), copy.deepcopy(model)
     for epoch in range(EPOCHS):
         model.train()
         draw.shuffle(order)
@@ -151,13 +152,46 @@ def train(
         now = mean_loss(model, held)
         log(f"phrases, seed {seed}, epoch {epoch + 1}: {now:.3f} nats per held-back answer")
         if now < best:
-            best, found = now, model.stored()
-    return found
+            best, found = now, copy.deepcopy(model)
+    return found.eval()
 
 
-def level_of(weights: dict[str, NDArray[np.float32]], chosen: Sequence[Passage]) -> float:
+def graph(model: Network) -> Any:
+    """The network as an ONNX graph, weights in half precision: features (n, features) to ends, left, right."""
+    from onnx import TensorProto, helper
+
+    made = Graph("half")
+    state = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
+
+    def weight(name: str) -> str:
+        return made.half(name, state[name])
+
+    x = made.node("Gemm", ["features", weight("input.weight"), weight("input.bias")], transB=1)
+    x = made.node("FastGelu", [x], MS)
+    for layer in ("near", "far"):
+        turned = made.node("Unsqueeze", [made.node("Transpose", [x]), made.constant(f"{layer}.axis", np.array([0]))])
+        names = [turned, weight(f"{layer}.weight"), weight(f"{layer}.bias")]
+        shown = made.node("FastGelu", [made.node("Conv", names, pads=[2, 2], kernel_shape=[5])], MS)
+        flat = made.node("Squeeze", [shown, f"{layer}.axis"])
+        x = made.node("Add", [x, made.node("Transpose", [flat])])
+    outputs = []
+    for head, size in (("ends", 3), ("left", RANK), ("right", RANK)):
+        names = [x, weight(f"{head}.weight"), weight(f"{head}.bias")]
+        made.nodes.append(helper.make_node("Gemm", names, [head], transB=1))
+        outputs.append(helper.make_tensor_value_info(head, TensorProto.FLOAT, ["words", size]))
+    features = state["input.weight"].shape[1]
+    inputs = [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["words", features])]
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid(MS, 1)]
+    return helper.make_model(
+        helper.make_graph(made.nodes, "phrases", inputs, outputs, made.weights),
+        opset_imports=opsets,
+        ir_version=9,
+        producer_name="headroom",
+    )
+
+
+def level_of(network: Phrases, chosen: Sequence[Passage]) -> float:
     """The price that ``SHARE`` of all word pieces reach."""
-    network = Phrases(weights, 1.0)
     priced = [(network.prices(p.words), p.words.pieces) for p in chosen]
     price, size = (np.concatenate([pair[k] for pair in priced]) for k in (0, 1))
     order = np.argsort(-price, kind="stable")
@@ -165,10 +199,10 @@ def level_of(weights: dict[str, NDArray[np.float32]], chosen: Sequence[Passage])
     return float(price[order[place]])
 
 
-def write(folder: Path, training: Iterable[Item], held: Iterable[Item], seed: int) -> None:
-    """Train, and save ``phrases.npz`` in half precision."""
+def write(folder: Path, training: Iterable[Item], held: Iterable[Item], seed: int) -> dict[str, Any]:
+    """Train, save ``phrases.onnx``, and return its row of the manifest: the level and the logits of lengths."""
     chosen, judges = passages(folder, training), passages(folder, held)
-    weights = train(chosen, judges, seed)
-    small: dict[str, Any] = {name: array.astype(np.float16) for name, array in weights.items()}
-    level = level_of({name: array.astype(np.float32) for name, array in small.items()}, judges)
-    np.savez_compressed(folder / "phrases.npz", level=np.float32(level), **small)
+    model = train(chosen, judges, seed)
+    write_graph(graph(model), folder / "phrases.onnx")
+    found = {"length": [round(v, 5) for v in model.length.tolist()], "level": 1.0}
+    return found | {"level": round(level_of(Phrases.load(folder / "phrases.onnx", found), judges), 6)}
