@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 PADDING, TINY = 1e12, 1e-9
-SIZES = (12, 20, 32, 56, 104, 232)
+SIZES = (32, 104, 232)
 """Words that a batch of sentences is padded to."""
 
 
