@@ -61,8 +61,8 @@ def harm(chosen: argparse.Namespace) -> None:
     """Answers that OCR reads in the untouched picture and that are gone; tokens saved beside the best possible."""
     few = not chosen.full
     asked = chain(
-        answers.receipts(25 if few else None), answers.pages(3 if few else None),
-        answers.scene_text(20 if few else None), answers.rendered(12 if few else 60),
+        answers.rendered(12 if few else 60), answers.scene_text(20 if few else None),
+        answers.pages(3 if few else None), answers.receipts(25 if few else None),
     )  # fmt: skip
     sent = _told(answers.run(asked, ("openai", "anthropic"), cache=chosen.cache, router=_router(chosen)))
     print(

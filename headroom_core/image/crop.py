@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _LINE = 4
 _SCALE = 0.9
 _LEGIBLE = 24.0
+_AROUND = 0.06
 _SIZE_WORDS = r"(?:very |far |upper |lower )?"
 _VERTICAL = {"top": "top", "upper": "top", "uppermost": "top", "topmost": "top", "header": "top", "heading": "top",
              "bottom": "bottom", "lower": "bottom", "lowest": "bottom", "footer": "bottom", "last": "bottom"}  # fmt: skip
@@ -109,7 +110,8 @@ def clamp(box: Box, size: tuple[int, int]) -> Box:
 def find(query: str | None, rows: Sequence[Row], size: tuple[int, int], *, unsure: bool = False) -> Region | None:
     """The region that the question asks for: a named place first, then the rows that answer to it; None if unsure.
 
-    Where what was read is ``unsure``, all rows make a region: the letters go out as pixels, what is no text stays.
+    Where what was read is ``unsure``, all rows make a region, with more around them, for letters may have been missed:
+    they go out as pixels, what is no text stays.
     """
     place = named_place(query)
     if place is not None:
@@ -127,16 +129,14 @@ def _text_region(rows: Sequence[Row], size: tuple[int, int], why: str) -> Region
     return Region(strips, why, True) if strips else None
 
 
-def _strips(rows: Sequence[Row], size: tuple[int, int]) -> tuple[Box, ...]:
-    """Boxes around the rows, with a margin; neighbours are joined, all of one width so that rows stay whole."""
+def _strips(rows: Sequence[Row], size: tuple[int, int], more: float = 0.0) -> tuple[Box, ...]:
+    """Boxes around the rows, with a margin (and ``more`` px); neighbours are joined, all of one width: rows stay whole."""
     left, _, right, _ = around([row.box for row in rows])
     strips: list[Box] = []
     for row in sorted(rows, key=lambda row: row.box[1]):
-        margin = 0.35 * (row.box[3] - row.box[1])
-        box = clamp((left - 2 * margin, row.box[1] - margin, right + 2 * margin, row.box[3] + margin), size)
-        if box[2] - box[0] < 1 or box[3] - box[1] < 1:
-            continue  # an engine may see letters beyond the edge
-        if strips and box[1] - strips[-1][3] <= 1.5 * margin:
+        high, wide = 0.35 * (row.box[3] - row.box[1]) + more, 0.7 * (row.box[3] - row.box[1]) + more
+        box = clamp((left - wide, row.box[1] - high, right + wide, row.box[3] + high), size)
+        if strips and box[1] - strips[-1][3] <= 1.5 * high:
             strips[-1] = around([strips[-1], box])
         else:
             strips.append(box)

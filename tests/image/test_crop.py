@@ -11,6 +11,7 @@ from headroom_core.ccr.slices_image import region
 from headroom_core.errors import InvalidInput
 from headroom_core.image.crop import Region, box_of, cut, find, named_place, salient, sized
 from headroom_core.image.layout import rows
+from headroom_core.image.ocr import Line
 from headroom_core.tokens.profiles import profile_for
 from tests.image.pictures import RECEIPT, picture_bytes
 
@@ -129,3 +130,18 @@ def test_a_crop_keeps_letters_legible() -> None:
     small = rows(RECEIPT)
     plan = sized(Region(((0.0, 0.0, 400.0, 300.0),), "x"), small, (400, 840), profile_for("openai"))
     assert plan.size[0] >= 0.5 * 400
+
+
+def test_an_unsure_reading_is_cropped_with_more_around() -> None:
+    """Letters next to those that were read may have been missed: the crop shows more."""
+    found = rows(
+        [Line("Concert Hall", (300.0, 50.0, 410.0, 80.0), 0.55), Line("Theatre", (450.0, 85.0, 520.0, 105.0), 0.5)]
+    )
+    wider = find("What does the sign say?", found, (1280, 720), unsure=True)
+    assert wider is not None
+    (box,) = wider.boxes
+    assert box[0] < 300 - 70
+    assert box[2] > 520 + 70
+    assert box[1] == 0
+    assert box[3] > 105 + 70
+    assert wider.share((1280, 720)) < 0.15
