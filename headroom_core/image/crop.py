@@ -118,24 +118,26 @@ def find(query: str | None, rows: Sequence[Row], size: tuple[int, int], *, unsur
         return Region((scaled(place[0], size),), f"named place: {place[1]}")
     kept = asked_rows(rows, query)
     if rows and unsure and len(kept) == len(rows):
-        return _text_region(rows, size, "all text")
+        return _text_region(rows, size, "all text", _AROUND * max(size))
     if not rows or len(kept) >= 0.6 * len(rows):
         return None
     return _text_region([rows[at] for at in kept], size, f"{len(kept)} of {len(rows)} lines that answer to it")
 
 
-def _text_region(rows: Sequence[Row], size: tuple[int, int], why: str) -> Region | None:
-    strips = _strips(rows, size)
+def _text_region(rows: Sequence[Row], size: tuple[int, int], why: str, more: float = 0.0) -> Region | None:
+    strips = _strips(rows, size, more)
     return Region(strips, why, True) if strips else None
 
 
-def _strips(rows: Sequence[Row], size: tuple[int, int], more: float = 0.0) -> tuple[Box, ...]:
+def _strips(rows: Sequence[Row], size: tuple[int, int], more: float) -> tuple[Box, ...]:
     """Boxes around the rows, with a margin (and ``more`` px); neighbours are joined, all of one width: rows stay whole."""
     left, _, right, _ = around([row.box for row in rows])
     strips: list[Box] = []
     for row in sorted(rows, key=lambda row: row.box[1]):
         high, wide = 0.35 * (row.box[3] - row.box[1]) + more, 0.7 * (row.box[3] - row.box[1]) + more
         box = clamp((left - wide, row.box[1] - high, right + wide, row.box[3] + high), size)
+        if box[2] - box[0] < 1 or box[3] - box[1] < 1:
+            continue  # an engine may see letters beyond the edge
         if strips and box[1] - strips[-1][3] <= 1.5 * high:
             strips[-1] = around([strips[-1], box])
         else:
