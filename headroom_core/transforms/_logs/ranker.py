@@ -15,7 +15,8 @@ from headroom_core.transforms._logs.vocabulary import Lookup
 
 F32 = NDArray[np.float32]
 _FILE = Path(__file__).resolve().parents[2] / "models" / "bundled" / "log_ranker.npz"
-_ROWS = 1 << 13  # nodes whose words are counted at a time
+_ALONE = 1 << 18  # multiplications below which a matrix product stays in one thread
+_WORDS = 1 << 14  # words that are looked up at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +55,47 @@ class Ranker:
         reach = (self.far.shape[1] - width) // 2
         forward = np.maximum.accumulate(x[:, :, :reach], 1)
         back = np.maximum.accumulate(x[:, ::-1, reach : 2 * reach], 1)[:, ::-1]
-        x = x + np.maximum(np.concatenate([x, forward, back], 2) @ self.far + self.far_bias, 0)
+        x = x + np.maximum(_product(np.concatenate([x, forward, back], 2), self.far) + self.far_bias, 0)
         return np.asarray((x @ self.out)[:, :, 0] + self.out_bias, np.float32)
 
     def _first_layer(self, seen: Features) -> F32:
         """Words over the root of their number, the first word, and the dense features: (nodes, nets * width)."""
-        n, nets, size = len(seen.line), len(self.dense_bias), len(self.words)
+        nets = len(self.dense_bias)
         row, pair_row = self.vocabulary(seen.words.hash), self.vocabulary(seen.pairs)
         known, pair_known = (np.flatnonzero((r >= 0) & (seen.node_of >= 0)) for r in (row, pair_row))
-        flat = [seen.node_of[known] * size + row[known], seen.node_of[pair_known] * size + pair_row[pair_known]]
+        sums = np.zeros((len(seen.line), self.words.shape[1]), np.float32)
+        for rows, at in ((row, known), (pair_row, pair_known)):
+            for begin in range(0, len(at), _WORDS):
+                some = at[begin : begin + _WORDS]
+                node = seen.node_of[some]  # words follow their nodes' order
+                firsts = np.flatnonzero(np.concatenate([[True], node[1:] != node[:-1]]))
+                sums[node[firsts]] += np.add.reduceat(self.words[rows[some]], firsts)
+        scale = 1 / np.sqrt(sums[:, -nets:] + 1)
+        dense = np.hstack([seen.shape, seen.structure])
+        out: F32 = _product(np.asarray(dense, np.float32)[None], self.dense[None])[0]
+        out += sums[:, :-nets] * np.repeat(scale, out.shape[1] // nets, axis=1)
         head = known[seen.words.first[known]]
-        out = np.asarray(np.hstack([seen.shape, seen.structure]) @ self.dense)
-        for a in range(0, n, _ROWS):
-            b = min(n, a + _ROWS)
-            cells = [f if n <= _ROWS else f[slice(*np.searchsorted(f // size, (a, b)))] for f in flat]
-            counts = np.bincount(np.concatenate(cells) - a * size, minlength=(b - a) * size)
-            sums = counts.astype(np.float32).reshape(b - a, size) @ self.words
-            scale = 1 / np.sqrt(sums[:, -nets:] + 1)
-            out[a:b] += sums[:, :-nets] * np.repeat(scale, out.shape[1] // nets, axis=1)
         out[seen.node_of[head]] += self.heads[row[head]]
         return out
 
 
+def _product(x: F32, weight: F32) -> F32:
+    """(nets, n, in) times (nets, in, out), by blocks of rows so small that no library splits one among threads.
+
+    On a busy machine the threads of one product wait for each other far longer than they work.
+    """
+    nets, n, inner = x.shape
+    rows = max(1, _ALONE // (inner * weight.shape[2]))
+    blocks = -(-n // rows)
+    padded = np.zeros((nets, blocks * rows, inner), np.float32)
+    padded[:, :n] = x
+    made = padded.reshape(nets, blocks, rows, inner) @ weight[:, None]
+    return np.asarray(made.reshape(nets, blocks * rows, -1)[:, :n])
+
+
 def _convolve(x: F32, weight: F32, dilation: int) -> F32:
     """Three taps at distance ``dilation``, zeros beyond the ends: (nets, n, in) to (nets, n, out)."""
-    taps, width = x @ weight, x.shape[2]
+    taps, width = _product(x, weight), x.shape[2]
     before, after = taps[:, :, :width], taps[:, :, 2 * width :]
     out: F32 = taps[:, :, width : 2 * width].copy()
     if x.shape[1] > dilation:
