@@ -66,13 +66,14 @@ def harm(chosen: argparse.Namespace) -> None:
     )  # fmt: skip
     sent = _told(answers.run(asked, ("openai", "anthropic"), cache=chosen.cache, router=_router(chosen)))
     print(
-        "| provider | kind | questions | readable | harm | tokens saved | best possible |\n|---|---|--:|--:|--:|--:|--:|"
+        "| provider | kind | questions | readable | reached | harm | tokens saved | best possible |"
+        "\n|---|---|--:|--:|--:|--:|--:|--:|"
     )
     for provider in ("openai", "anthropic"):
         for kind in ("receipt", "page", "scene_text", "rendered", "all"):
             some = [one for one in sent if one.provider == provider and kind in (one.asked.kind, "all")]
             made, read = answers.sums(some), sum(one.readable for one in some)
-            numbers = f"{made.count} | {read} | {made.harm:.2%} | {made.saved:.1%} | {made.best_saved:.1%}"
+            numbers = f"{made.count} | {read} | {made.reached:.1%} | {made.harm:.2%} | {made.saved:.1%} | {made.best_saved:.1%}"
             print(f"| {provider} | {kind} | {numbers} |")
     _techniques(sent)
 
