@@ -168,7 +168,7 @@ def measure(name: str, ratio: float, head: Head, data: Encoded, full: Right, wei
         modules = [load(name, ratio=ratio, folder=weights)]
     runs = [answer(head, data, module, per_question=name in FOR_A_QUESTION) for module in modules]
     right = np.mean([run[0] for run in runs], axis=0)
-    drop, low, high = bootstrap([float(v) for v in 100 * (full - right).mean(axis=1)])
+    drop, low, high = (round(v, 6) for v in bootstrap([float(v) for v in 100 * (full - right).mean(axis=1)]))
     return asdict(Result(name, ratio, runs[0][1], float(100 * right.mean()), drop, low, high, by_kind(right)))
 
 
