@@ -128,6 +128,6 @@ def _difference(was: PilImage, now: PilImage, provider: str) -> float:
     import numpy as np
 
     profile = profile_for(provider)
-    first, second = (provider_view(image.convert("L"), profile) for image in (was, now))
+    first, second = (provider_view(image, profile).convert("L") for image in (was, now))
     second = second.resize(first.size) if second.size != first.size else second
     return float(np.abs(np.asarray(first, dtype=float) - np.asarray(second, dtype=float)).mean())
