@@ -22,7 +22,7 @@ from headroom_core.kompress.chunks import Span
 from headroom_core.kompress.lexical import STOPWORDS
 from headroom_core.kompress.nested import prices
 from headroom_core.kompress.onnx import session
-from headroom_core.kompress.scorer import CLS, SEP, Scores, Staged, sigmoid
+from headroom_core.kompress.scorer import CLS, SEP, Staged, sigmoid
 from headroom_core.kompress.select import ARTICLES, MARKS, Words
 from headroom_core.kompress.signals import MAX_TOKENS, Pieces, token_windows
 
@@ -50,8 +50,10 @@ class Window:
     article: NDArray[np.bool_]
 
 
-def window(document: Pieces, start: int, end: int, scores: Scores, states: Floats) -> Window:
-    """Words between two word pieces of a document, with scores and states (length, hidden) of ``[CLS] pieces [SEP]``."""
+def window(staged: Staged, document: Pieces, start: int, end: int) -> Window:
+    """The words between two word pieces of a document, as the early exit reads ``[CLS] pieces [SEP]``."""
+    ids = np.concatenate([[CLS], document.ids[start:end], [SEP]]).astype(np.int64)[None, :]
+    scores, hidden = staged.early(ids, np.zeros_like(ids))
     first = int(document.starts[start])
     text = document.text[first : int(document.ends[end - 1])]
     spans = guards.words_of(text)
@@ -63,7 +65,7 @@ def window(document: Pieces, start: int, end: int, scores: Scores, states: Float
     units = np.fromiter((a for a, _ in document.units), np.int64, len(document.units))
     sentence = np.searchsorted(units, begins, "right") - 1
     guard = guards.strengths(text, spans)
-    inner = states[1 : end - start + 1]
+    inner = staged.states(hidden)[0, 1:-1]
     sizes = (lasts - firsts + 1).astype(np.float64)
     means = np.add.reduceat(inner, firsts) / sizes[:, None] if len(firsts) else np.zeros((0, inner.shape[1]))
     assert scores.start is not None
@@ -161,9 +163,7 @@ class Phrases:
         for start, end in token_windows(document, MAX_TOKENS - 2, words):
             if end <= start:
                 continue
-            ids = np.concatenate([[CLS], document.ids[start:end], [SEP]]).astype(np.int64)[None, :]
-            scores, states = staged.early(ids, np.zeros_like(ids))
-            seen.append(window(document, start, end, scores, staged.states(states)[0]))
+            seen.append(window(staged, document, start, end))
             found.append(self.prices(seen[-1]))
         price = np.concatenate([np.zeros(0), *found])
         guard = np.concatenate([np.zeros(0), *(w.guard for w in seen)])

@@ -25,7 +25,6 @@ from headroom_core.kompress.chunks import Span
 from headroom_core.kompress.loaded import PieceTokenizer
 from headroom_core.kompress.onnx import OnnxScorer
 from headroom_core.kompress.phrases import LONGEST, Phrases, Window, window
-from headroom_core.kompress.scorer import CLS, SEP
 from headroom_core.kompress.signals import MAX_TOKENS, split
 from headroom_core.training.kompress_export import MS, Graph
 from headroom_core.training.kompress_export import write as write_graph
@@ -64,9 +63,7 @@ def passages(folder: Path, items: Iterable[Item]) -> list[Passage]:
         document = split(tokenizer, [text])[0]
         if not 8 <= len(document.ids) <= MAX_TOKENS - 2:
             continue
-        ids = np.concatenate([[CLS], document.ids, [SEP]]).astype(np.int64)[None, :]
-        scores, hidden = scorer.early(ids, np.zeros_like(ids))
-        found.append(_passage(window(document, 0, len(document.ids), scores, scorer.states(hidden)[0]), spans))
+        found.append(_passage(window(scorer, document, 0, len(document.ids)), spans))
     return found
 
 

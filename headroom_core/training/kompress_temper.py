@@ -1,7 +1,7 @@
 """Fits ``kompress.temper`` on the fuse split: fewest tokens at equal loss over unlike calls, one row of weights per group.
 
 Minimises, by Adam on a smooth threshold, the mean share of tokens kept + LOSS * the mean share of evidence lost, where calls
-without evidence (the document with the answer taken out) only cost tokens. The seed of nothing matters: no choice is random.
+without evidence (the document with the answer taken out) only cost tokens. No choice is random, so no seed is asked for.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ class Call:
     tokens: Vector
     gold: Vector
     weight: float
-    empty: bool
 
 
 def calls(compressor: KompressCompressor, items: Iterable[Item], *, empty: float) -> list[Call]:
@@ -50,7 +49,7 @@ def calls(compressor: KompressCompressor, items: Iterable[Item], *, empty: float
         gold = np.array([scores[g].min() for g in page.gold])
         weight = HOPS if item["source"] in MULTI_HOP else 1.0
         tokens = page.tokens / page.tokens.sum()
-        found.append(Call(described(scores, seen), scores, tokens, gold, weight if len(gold) else empty, not len(gold)))
+        found.append(Call(described(scores, seen), scores, tokens, gold, weight if len(gold) else empty))
     return found
 
 

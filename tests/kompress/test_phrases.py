@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from headroom_core.kompress.compressor import KompressCompressor
-from headroom_core.kompress.phrases import LONGEST, Phrases, Window, _without
+from headroom_core.kompress.phrases import LONGEST, Phrases, Window, _without, window
 from headroom_core.kompress.signals import split
 from headroom_core.training.kompress_phrases import Network, Passage, answers_of, graph, loss_of, train
 from tests.kompress.texts import LONG
@@ -28,16 +28,10 @@ def kompress() -> KompressCompressor:
 
 
 def _seen(kompress: KompressCompressor, text: str) -> Window:
-    from headroom_core.kompress.phrases import window
-    from headroom_core.kompress.scorer import CLS, SEP
-
     loaded = kompress.load()
-    staged = loaded.model.staged
-    assert staged is not None
+    assert loaded.model.staged is not None
     document = split(loaded.tokenizer, [text])[0]
-    ids = np.array([[CLS, *document.ids, SEP]], np.int64)
-    scores, hidden = staged.early(ids, np.zeros_like(ids))
-    return window(document, 0, len(document.ids), scores, staged.states(hidden)[0])
+    return window(loaded.model.staged, document, 0, len(document.ids))
 
 
 def test_the_graph_is_the_trained_network(kompress: KompressCompressor, tmp_path: Path) -> None:
