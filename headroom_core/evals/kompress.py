@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from headroom_core.evals import kompress_free as free
+from headroom_core.evals import kompress_importance as importance
 from headroom_core.evals import kompress_speed as speed
 from headroom_core.evals.data import rows
 from headroom_core.evals.kompress_curves import (
@@ -152,32 +153,36 @@ def timing(run: Run) -> Lines:
 
 
 def reading(run: Run) -> Lines:
-    """F1 of the frozen readers on compressed sets against the whole ones."""
+    """F1 of the frozen readers on compressed sets against the whole ones, with a bootstrap interval of the share."""
     if run.readers is None:
         return ["\n## Readers: name a folder with --readers (python -m headroom_core.training.reader makes it)"]
     from headroom_core.training.reader import Reader
 
     pieces = run.compressor.load().tokenizer.pieces
-    items = run.some(among_near(dev_rows(), sources=("squad_du", "squad2_half")), 0.5)
+    items = run.some(among_near(dev_rows(), sources=("squad_du", "squad2_half")))
     lines = [f"\n## Reader F1 ({len(items)} questions among five documents)"]
     for file in sorted(run.readers.glob("*.pt")):
         reader = Reader.load(file, pieces)
-        whole = [
-            free.answer_f1(reader.answer([d["text"] for d in i["documents"]], i["query"]), i["answers"]) for i in items
-        ]
-        for ratio in (0.1, 0.15, 0.25, 0.5):
-            scores = []
-            for item in items:
-                texts = [d["text"] for d in item["documents"]]
-                found = run.compressor.compress_documents(texts, item["query"], target_ratio=ratio)
-                scores.append(
-                    free.answer_f1(reader.answer([r.compressed for r in found], item["query"]), item["answers"])
-                )
-            lines.append(
-                f"{file.stem} at {ratio}: F1 {100 * np.mean(scores):.1f} of {100 * np.mean(whole):.1f}, "
-                f"{100 * np.mean(scores) / np.mean(whole):.1f} % retained"
-            )
+        f1: dict[float, list[float]] = {1.0: [], 0.25: []}
+        for item in items:
+            texts = [d["text"] for d in item["documents"]]
+            cut = run.compressor.compress_documents(texts, item["query"], target_ratio=0.25)
+            for ratio, shown in ((1.0, texts), (0.25, [r.compressed for r in cut])):
+                f1[ratio].append(free.answer_f1(reader.answer(shown, item["query"]), item["answers"]))
+        whole, less = np.array(f1[1.0]), np.array(f1[0.25])
+        draws = np.random.default_rng(0).integers(0, len(items), (2000, len(items)))
+        low, high = np.quantile(less[draws].mean(1) / whole[draws].mean(1), (0.025, 0.975))
+        lines.append(
+            f"{file.stem}: F1 {100 * whole.mean():.1f} on all, {100 * less.mean():.1f} at 25 %,"
+            f" {100 * less.mean() / whole.mean():.1f} % retained [{100 * low:.1f}, {100 * high:.1f}]"
+        )
     return lines
+
+
+def context(run: Run) -> Lines:
+    """Leave-one-out importance of the sentences beside the evidence."""
+    single = [i for i in dev_rows() if i["source"] in ("squad_du", "squad2_half") and i["answerable"]]
+    return importance.context(run.compressor, run.some(single))
 
 
 MEASURES: dict[str, Callable[[Run], Lines]] = {
@@ -188,6 +193,7 @@ MEASURES: dict[str, Callable[[Run], Lines]] = {
     "risk": risk,
     "query-free": query_free,
     "readers": reading,
+    "importance": context,
     "speed": timing,
 }
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-import resource
+import subprocess
+import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +19,38 @@ from headroom_core.evals.data import rows
 from headroom_core.evals.kompress_sets import Item, pool
 from headroom_core.evals.unlearned import network
 from headroom_core.kompress.compressor import KompressCompressor
-from headroom_core.kompress.scorer import Floats, Ints, Scores
+from headroom_core.kompress.loaded import Loaded
+from headroom_core.kompress.onnx import session as open_session
 from headroom_core.kompress.signals import query_ids, read, split
 from headroom_core.tokens.text import counter
 
+VOCABULARY = 50_368
+"""Rows of ModernBERT's embedding."""
 
-def reference(threads: int, layers: int = 22) -> Callable[[], float]:
-    """Seconds of one forward pass of 512 tokens through an int8 ModernBERT-base with random weights."""
-    import onnxruntime
+
+def reference_file(folder: Path, layers: int = 22) -> Path:
+    """An int8 ModernBERT-base with random weights as an ONNX graph of 512 tokens, written into ``folder``."""
     import torch
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    model = network("ModernBert", num_hidden_layers=layers, reference_compile=False)
+    model = network("ModernBert", num_hidden_layers=layers, vocab_size=VOCABULARY, reference_compile=False)
     ids = torch.randint(10, 1500, (1, 512))
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    plain, small = folder / "plain.onnx", folder / "int8.onnx"
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter that traces: it takes seconds where the other takes a minute
-        plain, small = Path(folder) / "plain.onnx", Path(folder) / "int8.onnx"
         torch.onnx.export(model, (ids, torch.ones_like(ids)), str(plain), input_names=["ids", "mask"], dynamo=False)
         logging.disable(logging.WARNING)  # advice to optimise the graph first
         quantize_dynamic(str(plain), str(small), weight_type=QuantType.QInt8)
         logging.disable(logging.NOTSET)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        session = onnxruntime.InferenceSession(str(small), options, providers=["CPUExecutionProvider"])
-    feed = dict(zip((i.name for i in session.get_inputs()), (ids.numpy(), np.ones((1, 512), np.int64)), strict=False))
+    plain.unlink()
+    return small
+
+
+def reference(file: Path, threads: int) -> Callable[[], float]:
+    """Seconds of one forward pass of 512 tokens through ``reference_file``."""
+    session = open_session(file, threads)
+    ids = np.random.default_rng(0).integers(10, 1500, (1, 512))
+    feed = dict(zip((i.name for i in session.get_inputs()), (ids, np.ones((1, 512), np.int64)), strict=False))
     session.run(None, feed)
 
     def once() -> float:
@@ -51,27 +61,45 @@ def reference(threads: int, layers: int = 22) -> Callable[[], float]:
     return once
 
 
+def compress_once(file: Path) -> None:
+    """Compress the text of a file for a question."""
+    KompressCompressor(enable_ccr=False, threads=1).compress(file.read_text("utf-8"), query="What was decided?")
+
+
+def resident() -> float:
+    """Peak memory of this process so far, in MB (Linux)."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def peak(call: str) -> float:
+    """Peak memory in MB of a fresh process that makes one call of this module, known as ``k``."""
+    code = f"from headroom_core.evals import kompress_speed as k; {call}; print(k.resident())"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return float(done.stdout.split()[-1])
+
+
 class _Timed:
-    """A staged scorer that notes its own seconds, to tell the network from the Python around it."""
+    """Wraps the networks of a loaded model and notes their seconds, to tell them from the Python around them."""
 
-    def __init__(self, inner: Any) -> None:
-        self.inner, self.seconds, self.name = inner, 0.0, inner.name
+    def __init__(self, loaded: Loaded) -> None:
+        self.seconds = 0.0
+        staged, phrases = loaded.model.staged, loaded.phrases
+        assert staged is not None
+        assert phrases is not None
+        self.states = staged.states
+        self.early, self.late = self._noting(staged.early), self._noting(staged.late)
+        object.__setattr__(loaded.model, "staged", self)
+        object.__setattr__(loaded, "phrases", replace(phrases, run=self._noting(phrases.run)))
 
-    def early(self, ids: Ints, kinds: Ints, /) -> tuple[Scores, object]:
-        began = time.perf_counter()
-        found: tuple[Scores, object] = self.inner.early(ids, kinds)
-        self.seconds += time.perf_counter() - began
-        return found
+    def _noting(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*arguments: Any) -> Any:
+            began = time.perf_counter()
+            found = call(*arguments)
+            self.seconds += time.perf_counter() - began
+            return found
 
-    def late(self, hidden: object, /) -> Scores:
-        began = time.perf_counter()
-        found: Scores = self.inner.late(hidden)
-        self.seconds += time.perf_counter() - began
-        return found
-
-    def states(self, hidden: object, /) -> Floats:
-        found: Floats = self.inner.states(hidden)
-        return found
+        return noted
 
 
 def texts_of(tokens: int, count: int) -> list[str]:
@@ -89,15 +117,19 @@ def texts_of(tokens: int, count: int) -> list[str]:
 
 def speed(threads: int = 1, rounds: int = 12) -> list[str]:
     """Text to text per 512 tokens, with and without a query, against the reference; the two alternate in one run."""
-    reference_once = reference(threads)
+    with tempfile.TemporaryDirectory() as folder:
+        file = reference_file(Path(folder))
+        return _speed(reference(file, threads), threads, rounds) + _memory(file)
+
+
+def _speed(reference_once: Callable[[], float], threads: int, rounds: int) -> list[str]:
     compressor = KompressCompressor(enable_ccr=False, threads=threads)
-    staged = compressor.load().model.staged
-    timed = _Timed(staged)
-    object.__setattr__(compressor.load().model, "staged", timed)
-    compressor.compress(texts_of(512, 1)[0], query="warm up")
+    timed = _Timed(compressor.load())
+    for query in (None, "warm up"):
+        compressor.compress(texts_of(512, 1)[0], query=query)
     fresh = texts_of(512, 2 * rounds)
     seconds: dict[str, list[float]] = {"reference": [], "no query": [], "query": []}
-    network = {"no query": 0.0, "query": 0.0}
+    inside: dict[str, list[float]] = {"no query": [], "query": []}
     for i in range(rounds):
         seconds["reference"].append(reference_once())
         for name, text, query in (
@@ -108,7 +140,7 @@ def speed(threads: int = 1, rounds: int = 12) -> list[str]:
             began = time.perf_counter()
             compressor.compress(text, query=query)
             seconds[name].append(time.perf_counter() - began)
-            network[name] += timed.seconds
+            inside[name].append(timed.seconds)
     base = float(np.median(seconds["reference"]))
     lines = [
         f"\n## Speed, {threads} thread(s), text to text, 512 tokens, medians of {rounds}",
@@ -116,21 +148,31 @@ def speed(threads: int = 1, rounds: int = 12) -> list[str]:
     ]
     for name in ("no query", "query"):
         own = float(np.median(seconds[name]))
-        outside = 1 - network[name] / sum(seconds[name])
+        outside = 1 - float(np.median(np.array(inside[name]) / np.array(seconds[name])))
         lines.append(
-            f"kompress, {name}: {1000 * own:.1f} ms, {base / own:.1f}x; Python around the model {100 * outside:.0f} %"
+            f"kompress, {name}: {1000 * own:.1f} ms, {base / own:.1f}x; Python around the networks {100 * outside:.0f} %"
         )
+    return lines
+
+
+def _memory(file: Path) -> list[str]:
+    """Peak memory of fresh processes, and the time of a long text."""
+    compressor = KompressCompressor(enable_ccr=False, threads=1)
     long = texts_of(100_000, 1)[0]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()
     compressor.compress(long, query="What was decided?")
     took = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    lines.append(
-        f"{counter('o200k')(long):,} tokens: {took:.1f} s; peak memory of the process {peak / 1024:.0f} MB"
-        f" (before, the reference model included: {before / 1024:.0f} MB)"
-    )
-    return lines
+    short, far = file.with_name("short.txt"), file.with_name("long.txt")
+    short.write_text(texts_of(512, 1)[0], "utf-8")
+    far.write_text(long, "utf-8")
+    bare = peak("import onnxruntime")
+    ours, most = (peak(f"k.compress_once(k.Path({str(f)!r}))") for f in (short, far))
+    other = peak(f"k.reference(k.Path({str(file)!r}), 1)()")
+    return [
+        f"peak memory, 512 tokens: {ours:.0f} MB, the reference {other:.0f} MB; beyond the {bare:.0f} MB of the imports"
+        f" {(ours - bare) / (other - bare):.2f} of it",
+        f"{counter('o200k')(long):,} tokens: {took:.1f} s, peak memory {most:.0f} MB",
+    ]
 
 
 def agreement(items: Sequence[Item]) -> list[str]:

@@ -241,7 +241,8 @@ class KompressCompressor:
             return self._without_model(texts, sizes, query, allowed, why)
         if not any(len(t.split(None, 2)) > 1 for t in texts):
             return [replace(w, reason="nothing to choose from") for w in whole]
-        parts, scores, group = self._read(texts, query, call, total)
+        limit = self._limit("query-free", query, risk) if allowed is None and not query else None
+        parts, scores, group = self._read(texts, query, call, total, limit)
         if allowed is not None:
             order = order_asked(parts, scores) if query else order_free(parts[0])
             masks = fill(parts, order, allowed, self._counter)
@@ -253,9 +254,12 @@ class KompressCompressor:
         return made
 
     def _read(
-        self, texts: tuple[str, ...], query: str | None, call: str, total: int
+        self, texts: tuple[str, ...], query: str | None, call: str, total: int, limit: float | None = None
     ) -> tuple[list[Words], list[Vector], str]:
-        """Words and sentence scores of each text, and the calibration group that the call shows."""
+        """Words and sentence scores of each text, and the calibration group that the call shows.
+
+        ``limit``: the only score that words without a query will be held against, if that is known.
+        """
         model = self.load()
         if model.model.staged is None:
             from headroom_core.kompress.published import read_published
@@ -265,7 +269,8 @@ class KompressCompressor:
         if not query:
             documents = split(model.tokenizer, texts)
             assert model.phrases is not None
-            free = [model.phrases.read(model.model.staged, d, words=self.config.chunk_words) for d in documents]
+            staged, size = model.model.staged, self.config.chunk_words
+            free = [model.phrases.read(staged, d, words=size, limit=limit) for d in documents]
             return free, [np.zeros(len(d.units)) for d in documents], "query-free"
         group = "several documents" if call == "several" and len(texts) > 1 else "long" if total > LONG else "one text"
         seen, score = self.judged(texts, query)
@@ -280,17 +285,19 @@ class KompressCompressor:
         self, parts: list[Words], scores: list[Vector], query: str | None, group: str, risk: float | None
     ) -> list[Mask]:
         """What the thresholds keep."""
+        limit = self._limit(group, query, risk)
+        if query:
+            return [w.whole(s >= limit) for w, s in zip(parts, scores, strict=True)]
+        return [w.paired((w.guard > 0) | (w.score > limit)) for w in parts]
+
+    def _limit(self, group: str, query: str | None, risk: float | None) -> float:
+        """The score that a sentence must reach, or that a word must exceed where there is no query."""
         curves = self.load().curves
         if risk is not None and group not in curves:
             raise InvalidInput("max_risk needs a calibrated model; this one has no thresholds. Give a target_ratio.")
-        if query:
-            curve = curves.get(group)
-            limit = 0.0
-            if curve is not None:
-                limit = curve.threshold(DEFAULT_RISK if risk is None else risk, group)
-            return [w.whole(s >= limit) for w, s in zip(parts, scores, strict=True)]
-        limit = self.config.score_threshold if risk is None else curves[group].threshold(risk, group)
-        return [w.paired((w.guard > 0) | (w.score > limit)) for w in parts]
+        if risk is None and not (query and group in curves):
+            return 0.0 if query else self.config.score_threshold
+        return curves[group].threshold(DEFAULT_RISK if risk is None else risk, group)
 
     def _result(self, words: Words, mask: Mask, size: int, query: str | None) -> KompressResult:
         spans = spans_of(words, mask)

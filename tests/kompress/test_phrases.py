@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from headroom_core.kompress.compressor import KompressCompressor
-from headroom_core.kompress.phrases import LONGEST, Phrases, Window, _without, window
+from headroom_core.kompress.phrases import LONGEST, Phrases, Window, _pass_on, window
 from headroom_core.kompress.signals import split
 from headroom_core.training.kompress_phrases import Network, Passage, answers_of, graph, loss_of, train
 from tests.kompress.texts import LONG
@@ -27,7 +28,7 @@ def kompress() -> KompressCompressor:
     return KompressCompressor(enable_ccr=False, counter="o200k")
 
 
-def _seen(kompress: KompressCompressor, text: str) -> Window:
+def _seen(kompress: KompressCompressor, text: str) -> tuple[Window, NDArray[np.float32]]:
     loaded = kompress.load()
     assert loaded.model.staged is not None
     document = split(loaded.tokenizer, [text])[0]
@@ -36,25 +37,27 @@ def _seen(kompress: KompressCompressor, text: str) -> Window:
 
 def test_the_graph_is_the_trained_network(kompress: KompressCompressor, tmp_path: Path) -> None:
     """Probabilities read through the ONNX graph equal those of the torch network that it was written from."""
-    words = _seen(kompress, TEXT)
+    words, features = _seen(kompress, TEXT)
     torch.manual_seed(5)
-    model = Network(words.features.shape[1]).eval()
+    model = Network(features.shape[1]).eval()
     file = tmp_path / "phrases.onnx"
     file.write_bytes(graph(model).SerializeToString())
     read = Phrases.load(file, {"length": model.length.tolist(), "level": 1.0})
-    found = read.worth(replace(words, guard=np.zeros(len(words.spans))))
+    plain = replace(words, guard=np.zeros(len(words.spans)), article=np.zeros(len(words.spans), np.bool_))
+    found = next(read.batches([plain], [read.run(features)])).worth
     first = np.flatnonzero(words.sentence == words.sentence[0])
     pairs = [(a, b) for a in first for b in first if a <= b < a + LONGEST]
     a, b = (torch.tensor([p[k] for p in pairs]) for k in (0, 1))
     with torch.inference_mode():
-        expected = torch.sigmoid(model(torch.from_numpy(words.features), a, b)).numpy()
+        expected = torch.sigmoid(model(torch.from_numpy(features), a, b)).numpy()
     np.testing.assert_allclose([found[0][p] for p in pairs], expected, rtol=0.01)
 
 
 def test_words_are_those_of_the_text(kompress: KompressCompressor) -> None:
     """Over windows and sentences, each run without white space is one word, in order, with a score in [0, 1)."""
     words = kompress.words(LONG)
-    assert [words.text[s:e] for s, e in words.spans] == LONG.split()
+    joined = [words.text[s:e] + " " * (words.text[e : e + 1].isspace() or e == len(LONG)) for s, e in words.spans]
+    assert "".join(joined).split() == LONG.split()
     assert ((words.score >= 0) & (words.score < 1)).all()
     assert words.ranked
 
@@ -75,16 +78,38 @@ def test_torch_reads_the_same_states(kompress: KompressCompressor) -> None:
     assert len(kept[0] & kept[1]) >= 0.9 * max(map(len, kept))
 
 
-def test_an_article_is_left_out_of_its_phrase() -> None:
-    """Phrases are told in the words that are no articles: what began with one begins behind it, one alone is none."""
-    worth = np.zeros((4, 4))
-    worth[0, 2] = 0.5  # "the old | ferry" of "the old ferry the"
-    worth[1, 2] = 0.25
-    worth[2, 3] = 0.125
-    worth[0, 0] = worth[3, 3] = 9.0
-    assert _without(worth, np.array([1, 2])).tolist() == [[0.0, 0.75], [0.0, 0.125]]
-    assert _without(worth, np.arange(4)).tolist() == worth.tolist()
-    assert _without(worth, np.zeros(0, np.int64)).shape == (0, 0)
+def test_one_limit_keeps_what_the_scores_would(kompress: KompressCompressor) -> None:
+    """The short way for a known limit gives the words whose scores lie above it, over several windows."""
+    loaded = kompress.load()
+    assert loaded.phrases is not None
+    assert loaded.model.staged is not None
+    document = split(loaded.tokenizer, [LONG])[0]
+    scores = loaded.phrases.read(loaded.model.staged, document).score
+    for limit in (0.2, 0.5, 0.9):
+        short = loaded.phrases.read(loaded.model.staged, document, limit=limit).score
+        assert short.tolist() == (scores > limit).astype(float).tolist()
+        assert 0 < short.mean() < 1
+
+
+def test_a_phrase_is_told_without_its_articles() -> None:
+    """What began with an article begins behind it, what ended with one ends before it, an article alone is none."""
+    worth = np.zeros((1, 4, 4), np.float32)
+    worth[0, 0, 2] = 0.5  # "the old ferry" of "the old ferry the"
+    worth[0, 1, 2] = 0.25
+    worth[0, 2, 3] = 0.125
+    worth[0, 0, 0] = worth[0, 3, 3] = 9.0
+    _pass_on(worth, np.array([[True, False, False, True]]))
+    expected = np.zeros((4, 4))
+    expected[1, 2], expected[2, 2] = 0.75, 0.125
+    assert worth[0].tolist() == expected.tolist()
+
+
+def test_commas_go_first_but_not_between_names(kompress: KompressCompressor) -> None:
+    """Marks go before words, their white space stays; between guarded words they tell one from the next and stay."""
+    text = "The towns of Lenvik, Hamn, and Botn share it: fishermen, traders and sailors, mostly, and for long."
+    result = kompress.compress(text, target_ratio=0.85)
+    assert "Lenvik, Hamn and Botn share it fishermen traders and sailors mostly" in result.compressed
+    assert "".join(text[a:b] for a, b in result.spans) == result.compressed
 
 
 def _toy(seed: int) -> Passage:
@@ -96,10 +121,9 @@ def _toy(seed: int) -> Passage:
     pairs = [(a, b) for a in range(8) for b in range(a, 8)]
     first, last = (np.array([p[k] for p in pairs]) for k in (0, 1))
     answer = np.array([p == (start, start + 2) for p in pairs], np.float32)
-    words = Window(
-        [(i, i + 1) for i in range(8)], features, np.zeros(8, np.int64), np.ones(8), np.zeros(8), np.zeros(8, np.bool_)
-    )
-    return Passage(words, first, last, answer)
+    spans = [(i, i + 1) for i in range(8)]
+    words = Window(spans, np.zeros(8, np.int64), np.ones(8), np.zeros(8), np.zeros(8, np.bool_))
+    return Passage(words, features, first, last, answer)
 
 
 def test_training_finds_marked_phrases_and_repeats() -> None:

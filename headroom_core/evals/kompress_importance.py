@@ -1,0 +1,76 @@
+"""Leave-one-out importance: does taking a sentence out make the trained answer head less sure of the right answer?
+
+For each question with its own passage, each sentence that does not hold the answer is taken out once. What the answer's
+log-probability loses is that sentence's importance, in nats. Human evidence labels name only the sentence of the answer;
+importance would name the context that it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from headroom_core.evals.kompress_sets import Item
+from headroom_core.kompress.compressor import KompressCompressor
+from headroom_core.kompress.scorer import CLS, SEP, Floats
+from headroom_core.kompress.signals import MAX_TOKENS, Pieces, query_ids, split
+
+NEEDED = 1.0
+"""Nats from which a sentence counts as needed."""
+
+
+def importance(staged: Any, asked: Sequence[int], document: Pieces, first: int, last: int) -> dict[int, float]:
+    """Nats that the answer (word pieces ``first`` to ``last``) loses without each sentence that does not touch it."""
+
+    def sure(keep: slice | None) -> float:
+        ids, shift = document.ids, 0
+        if keep is not None:
+            ids = np.delete(ids, keep)
+            shift = keep.stop - keep.start if keep.stop <= first else 0
+        head = [CLS, *asked, SEP]
+        row = np.concatenate([head, ids, [SEP]]).astype(np.int64)[None, :]
+        kinds = np.zeros_like(row)
+        kinds[:, len(head) :] = 1
+        scores = staged.late(staged.early(row, kinds)[1])
+        places = [0, *range(len(head), row.shape[1] - 1)]
+        return sum(
+            _log_share(logits[0][places], at - shift + 1) for logits, at in ((scores.start, first), (scores.end, last))
+        )
+
+    whole = sure(None)
+    bounds = list(zip(document.cuts[:-1].tolist(), document.cuts[1:].tolist(), strict=True))
+    return {k: whole - sure(slice(a, b)) for k, (a, b) in enumerate(bounds) if b <= first or a > last}
+
+
+def _log_share(logits: Floats, at: int) -> float:
+    return float(logits[at] - np.logaddexp.reduce(logits))
+
+
+def context(compressor: KompressCompressor, items: Sequence[Item]) -> list[str]:
+    """How often a sentence besides the evidence is needed, and whether the ranking already puts it above the others."""
+    model = compressor.load()
+    questions = needed = sentences = 0
+    above: list[float] = []
+    for item in items:
+        gold = next(d for d in item["documents"] if d["evidence"])
+        document, asked = split(model.tokenizer, [gold["text"]])[0], query_ids(model.tokenizer, item["query"])
+        if not gold["answer_spans"] or len(document.ids) + len(asked) + 3 > MAX_TOKENS:
+            continue
+        start, end = gold["answer_spans"][0]
+        first = int(np.searchsorted(document.ends, start, "right"))
+        last = int(np.searchsorted(document.starts, end, "left")) - 1
+        lost = importance(model.model.staged, asked, document, first, last)
+        if not lost:
+            continue
+        score = compressor.sentence_scores([gold["text"]], item["query"], call="one")[0]
+        high = [k for k, nats in lost.items() if nats >= NEEDED]
+        rest = [k for k in lost if k not in high]
+        above += [float(np.mean([score[k] > score[r] for r in rest])) for k in high if rest]
+        questions, needed, sentences = questions + 1, needed + bool(high), sentences + len(high)
+    return [
+        f"\n## Leave-one-out importance ({questions} questions beside their own passage)",
+        f"{100 * needed / max(1, questions):.1f} % need a sentence besides the evidence ({sentences} in all, {NEEDED:.0f} nat"
+        f" and more); the ranking puts such a sentence above {100 * np.mean(above or [0]):.0f} % of the others",
+    ]
