@@ -159,12 +159,7 @@ class Phrases:
         guard, article, pieces = (np.concatenate([getattr(w, n) for w in seen]) for n in ("guard", "article", "pieces"))
         own = np.where(guard >= guards.FIRM, FIRM, np.where(guard > 0, NAMED, 0.0)).astype(np.float32)
         cost = np.where(article, 0.0, pieces)
-        counts = [len(w.spans) for w in seen]
-        sentence = np.concatenate([w.sentence for w in seen])
-        cut = np.diff(sentence, prepend=-1) != 0
-        cut[np.cumsum([0, *counts])[:-1][np.array(counts) > 0]] = True
-        starts = np.flatnonzero(cut)
-        sizes = np.diff(starts, append=len(sentence))
+        starts, sizes = _runs(seen)
         kinds = np.searchsorted(SIZES, sizes)
         for kind in np.unique(kinds).tolist():
             alike = np.flatnonzero(kinds == kind)
@@ -217,8 +212,8 @@ class Phrases:
         heads: list[Sequence[Floats]] = []
         for start, end in token_windows(document, MAX_TOKENS - 2, words):
             if end > start:
-                words_, features = window(staged, document, start, end)
-                seen.append(words_)
+                own, features = window(staged, document, start, end)
+                seen.append(own)
                 heads.append(self.run(features))
         if not seen:
             score = np.zeros(0)
@@ -229,6 +224,14 @@ class Phrases:
             score = self.chosen(seen, heads, self.level * limit / (1 - limit)).astype(np.float64)
         guard = np.concatenate([np.zeros(0), *(w.guard for w in seen)])
         return Words.priced(document.text, document.units, [s for w in seen for s in w.spans], guard, score)
+
+
+def _runs(seen: Sequence[Window]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First word and number of words of each stretch that shares a window and a sentence."""
+    sentence = np.concatenate([w.sentence for w in seen])
+    owner = np.repeat(np.arange(len(seen)), [len(w.spans) for w in seen])
+    starts = np.flatnonzero((np.diff(sentence, prepend=-1) != 0) | (np.diff(owner, prepend=-1) != 0))
+    return starts, np.diff(starts, append=len(sentence))
 
 
 def _pass_on(worth: Floats, article: NDArray[np.bool_]) -> None:
