@@ -30,6 +30,8 @@ from headroom_core.evals.kompress_curves import (
     table,
 )
 from headroom_core.evals.kompress_sets import (
+    PAGES,
+    SPANS,
     Item,
     among_near,
     dev_rows,
@@ -37,8 +39,9 @@ from headroom_core.evals.kompress_sets import (
     several_hops,
     split_train,
 )
+from headroom_core.evals.metrics import bootstrap
 from headroom_core.kompress.compressor import KompressCompressor
-from headroom_core.training.kompress_calibrate import PAGES, gold_alone, long_texts
+from headroom_core.training.kompress_calibrate import gold_alone, long_texts
 from headroom_core.training.kompress_start import folder as start_folder
 
 Lines = list[str]
@@ -159,29 +162,27 @@ def reading(run: Run) -> Lines:
     from headroom_core.training.reader import Reader
 
     pieces = run.compressor.load().tokenizer.pieces
-    items = run.some(among_near(dev_rows(), sources=("squad_du", "squad2_half")))
+    items = run.some(among_near(dev_rows(), sources=SPANS))
     lines = [f"\n## Reader F1 ({len(items)} questions among five documents)"]
     for file in sorted(run.readers.glob("*.pt")):
         reader = Reader.load(file, pieces)
-        f1: dict[float, list[float]] = {1.0: [], 0.25: []}
+        pairs = []
         for item in items:
             texts = [d["text"] for d in item["documents"]]
             cut = run.compressor.compress_documents(texts, item["query"], target_ratio=0.25)
-            for ratio, shown in ((1.0, texts), (0.25, [r.compressed for r in cut])):
-                f1[ratio].append(free.answer_f1(reader.answer(shown, item["query"]), item["answers"]))
-        whole, less = np.array(f1[1.0]), np.array(f1[0.25])
-        draws = np.random.default_rng(0).integers(0, len(items), (2000, len(items)))
-        low, high = np.quantile(less[draws].mean(1) / whole[draws].mean(1), (0.025, 0.975))
+            given = (texts, [r.compressed for r in cut])
+            pairs.append([free.answer_f1(reader.answer(shown, item["query"]), item["answers"]) for shown in given])
+        whole, less = (100 * f1 for f1 in np.mean(pairs, axis=0))
+        share, low, high = bootstrap(pairs, lambda drawn: float(100 * drawn[:, 1].mean() / drawn[:, 0].mean()))
         lines.append(
-            f"{file.stem}: F1 {100 * whole.mean():.1f} on all, {100 * less.mean():.1f} at 25 %,"
-            f" {100 * less.mean() / whole.mean():.1f} % retained [{100 * low:.1f}, {100 * high:.1f}]"
+            f"{file.stem}: F1 {whole:.1f} on all, {less:.1f} at 25 %, {share:.1f} % retained [{low:.1f}, {high:.1f}]"
         )
     return lines
 
 
 def context(run: Run) -> Lines:
     """Leave-one-out importance of the sentences beside the evidence."""
-    single = [i for i in dev_rows() if i["source"] in ("squad_du", "squad2_half") and i["answerable"]]
+    single = [i for i in dev_rows() if i["source"] in SPANS and i["answerable"]]
     return importance.context(run.compressor, run.some(single))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from headroom_core.evals.kompress_sets import Item
+from headroom_core.evals.kompress_sets import SPANS, Item
 from headroom_core.evals.marks_query_free import recall
 from headroom_core.kompress.compressor import KompressCompressor
 
@@ -49,7 +49,7 @@ def must_keep(compressor: KompressCompressor, items: Sequence[Item], each: int) 
     """Marked words at a keep-rate of 0.6 and by default; answers of all of a passage's questions at 0.5."""
     answers: dict[str, list[str]] = defaultdict(list)
     for item in items:
-        if item["source"] in ("squad_du", "squad2_half") and item["answerable"]:
+        if item["source"] in SPANS and item["answerable"]:
             answers[item["documents"][0]["text"]].append(item["answers"][0])
     passages = sorted(answers)[: each or None]
     lines = [f"\n## Without a query ({len(passages)} passages)"]

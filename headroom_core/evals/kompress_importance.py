@@ -8,6 +8,7 @@ importance would name the context that it needs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,33 +16,30 @@ import numpy as np
 from headroom_core.evals.kompress_sets import Item
 from headroom_core.kompress.compressor import KompressCompressor
 from headroom_core.kompress.scorer import CLS, SEP, Floats
-from headroom_core.kompress.signals import MAX_TOKENS, Pieces, query_ids, split
+from headroom_core.kompress.signals import MAX_TOKENS, Pieces, asked, query_ids, split
 
 NEEDED = 1.0
 """Nats from which a sentence counts as needed."""
 
 
-def importance(staged: Any, asked: Sequence[int], document: Pieces, first: int, last: int) -> dict[int, float]:
+def importance(staged: Any, query: Sequence[int], document: Pieces, first: int, last: int) -> dict[int, float]:
     """Nats that the answer (word pieces ``first`` to ``last``) loses without each sentence that does not touch it."""
+    head = [CLS, *query, SEP]
 
-    def sure(keep: slice | None) -> float:
-        ids, shift = document.ids, 0
-        if keep is not None:
-            ids = np.delete(ids, keep)
-            shift = keep.stop - keep.start if keep.stop <= first else 0
-        head = [CLS, *asked, SEP]
-        row = np.concatenate([head, ids, [SEP]]).astype(np.int64)[None, :]
-        kinds = np.zeros_like(row)
-        kinds[:, len(head) :] = 1
-        scores = staged.late(staged.early(row, kinds)[1])
-        places = [0, *range(len(head), row.shape[1] - 1)]
+    def sure(begin: int, end: int) -> float:
+        """The answer's log-probability without the pieces from ``begin`` to ``end``."""
+        pieces, shift = np.delete(document.ids, slice(begin, end)), end - begin if end <= first else 0
+        scores = asked(staged, head, pieces)
+        assert scores.start is not None
+        assert scores.end is not None
+        places = [0, *range(len(head), len(head) + len(pieces))]
         return sum(
             _log_share(logits[0][places], at - shift + 1) for logits, at in ((scores.start, first), (scores.end, last))
         )
 
-    whole = sure(None)
-    bounds = list(zip(document.cuts[:-1].tolist(), document.cuts[1:].tolist(), strict=True))
-    return {k: whole - sure(slice(a, b)) for k, (a, b) in enumerate(bounds) if b <= first or a > last}
+    whole = sure(0, 0)
+    bounds = enumerate(pairwise(document.cuts.tolist()))
+    return {k: whole - sure(begin, end) for k, (begin, end) in bounds if end <= first or begin > last}
 
 
 def _log_share(logits: Floats, at: int) -> float:
@@ -55,13 +53,13 @@ def context(compressor: KompressCompressor, items: Sequence[Item]) -> list[str]:
     above: list[float] = []
     for item in items:
         gold = next(d for d in item["documents"] if d["evidence"])
-        document, asked = split(model.tokenizer, [gold["text"]])[0], query_ids(model.tokenizer, item["query"])
-        if not gold["answer_spans"] or len(document.ids) + len(asked) + 3 > MAX_TOKENS:
+        document, query = split(model.tokenizer, [gold["text"]])[0], query_ids(model.tokenizer, item["query"])
+        if not gold["answer_spans"] or len(document.ids) + len(query) + 3 > MAX_TOKENS:
             continue
         start, end = gold["answer_spans"][0]
         first = int(np.searchsorted(document.ends, start, "right"))
         last = int(np.searchsorted(document.starts, end, "left")) - 1
-        lost = importance(model.model.staged, asked, document, first, last)
+        lost = importance(model.model.staged, query, document, first, last)
         if not lost:
             continue
         score = compressor.sentence_scores([gold["text"]], item["query"], call="one")[0]

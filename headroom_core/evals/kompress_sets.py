@@ -21,7 +21,11 @@ from headroom_core.kompress.lexical import Bm25, content, stems
 
 Item = dict[str, Any]
 
-ONE_HOP = ("squad_du", "squad2_half", "selqa", "qed", "policyqa")
+SPANS = ("squad_du", "squad2_half")
+"""Sources with exact answer spans, several questions to a passage."""
+PAGES = (*SPANS, "selqa", "qed")
+"""Encyclopaedic sources of one hop."""
+ONE_HOP = (*PAGES, "policyqa")
 MULTI_HOP = ("2wiki_train", "hotpot_train", "musique_train", "amor_hotpot")
 _SHARES = {  # split -> share of a source's rows: (one hop, several hops, meetings)
     "calibrate": (0.07, 0.27, 0.08),

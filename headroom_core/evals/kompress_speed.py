@@ -62,8 +62,12 @@ def reference(file: Path, threads: int) -> Callable[[], float]:
 
 
 def compress_once(file: Path) -> None:
-    """Compress the text of a file for a question."""
-    KompressCompressor(enable_ccr=False, threads=1).compress(file.read_text("utf-8"), query="What was decided?")
+    """Compress the text of a file for a question; prints the seconds that the loaded model takes."""
+    compressor, text = KompressCompressor(enable_ccr=False, threads=1), file.read_text("utf-8")
+    compressor.load()
+    began = time.perf_counter()
+    compressor.compress(text, query="What was decided?")
+    print(time.perf_counter() - began)
 
 
 def resident() -> float:
@@ -72,11 +76,11 @@ def resident() -> float:
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
-def peak(call: str) -> float:
-    """Peak memory in MB of a fresh process that makes one call of this module, known as ``k``."""
+def fresh(call: str) -> list[float]:
+    """What a fresh process prints that makes one call of this module, known as ``k``; at last its peak memory in MB."""
     code = f"from headroom_core.evals import kompress_speed as k; {call}; print(k.resident())"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    return float(done.stdout.split()[-1])
+    return [float(word) for word in done.stdout.split()]
 
 
 class _Timed:
@@ -157,17 +161,14 @@ def _speed(reference_once: Callable[[], float], threads: int, rounds: int) -> li
 
 def _memory(file: Path) -> list[str]:
     """Peak memory of fresh processes, and the time of a long text."""
-    compressor = KompressCompressor(enable_ccr=False, threads=1)
-    long = texts_of(100_000, 1)[0]
-    began = time.perf_counter()
-    compressor.compress(long, query="What was decided?")
-    took = time.perf_counter() - began
-    short, far = file.with_name("short.txt"), file.with_name("long.txt")
-    short.write_text(texts_of(512, 1)[0], "utf-8")
-    far.write_text(long, "utf-8")
-    bare = peak("import onnxruntime")
-    ours, most = (peak(f"k.compress_once(k.Path({str(f)!r}))") for f in (short, far))
-    other = peak(f"k.reference(k.Path({str(file)!r}), 1)()")
+    short, long = texts_of(512, 1)[0], texts_of(100_000, 1)[0]
+    ran = []
+    for name, text in (("short.txt", short), ("long.txt", long)):
+        path = file.with_name(name)
+        path.write_text(text, "utf-8")
+        ran.append(fresh(f"k.compress_once(k.Path({str(path)!r}))"))
+    (_, ours), (took, most) = ran
+    [bare], [other] = fresh("import onnxruntime"), fresh(f"k.reference(k.Path({str(file)!r}), 1)()")
     return [
         f"peak memory, 512 tokens: {ours:.0f} MB, the reference {other:.0f} MB; beyond the {bare:.0f} MB of the imports"
         f" {(ours - bare) / (other - bare):.2f} of it",

@@ -120,7 +120,7 @@ def _located(hit: dict[str, Any], lines: Sequence[str]) -> bool:
 
 
 def bootstrap(
-    values: Sequence[float | None], statistic: Callable[[Any], float] | None = None, n: int = 1000, seed: int = 0
+    values: Sequence[Any], statistic: Callable[[Any], float] | None = None, n: int = 1000, seed: int = 0
 ) -> tuple[float, float, float]:
     """(statistic, low, high) of a 95 % percentile bootstrap over items; the mean by default."""
     import numpy as np

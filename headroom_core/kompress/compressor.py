@@ -175,7 +175,7 @@ class KompressCompressor:
 
     def sentence_scores(self, texts: Sequence[str], query: str, *, call: str = "several") -> list[Vector]:
         """The fused logit of every sentence (``chunks.sentences``) of each text."""
-        return self._read(tuple(texts), query, call, sum(map(self._counter, texts)))[1]
+        return self._read(tuple(texts), query, _group(call, len(texts), query, sum(map(self._counter, texts))))[1]
 
     def judged(self, texts: Sequence[str], query: str) -> tuple[Signals, Vector]:
         """All that the network says of some texts, and the fused logit of every sentence before it is tempered."""
@@ -187,7 +187,7 @@ class KompressCompressor:
 
     def words(self, text: str) -> Words:
         """The words of a text with their query-free scores and guards."""
-        return self._read((text,), None, "one", 0)[0][0]
+        return self._read((text,), None, "query-free")[0][0]
 
     # ------------------------------------------------------------------ the way of a call
 
@@ -241,22 +241,24 @@ class KompressCompressor:
             return self._without_model(texts, sizes, query, allowed, why)
         if not any(len(t.split(None, 2)) > 1 for t in texts):
             return [replace(w, reason="nothing to choose from") for w in whole]
-        limit = self._limit("query-free", query, risk) if allowed is None and not query else None
-        parts, scores, group = self._read(texts, query, call, total, limit)
+        group = _group(call, len(texts), query, total)
         if allowed is not None:
+            parts, scores = self._read(texts, query, group)
             order = order_asked(parts, scores) if query else order_free(parts[0])
             masks = fill(parts, order, allowed, self._counter)
         else:
-            masks = self._chosen(parts, scores, query, group, risk)
+            limit = self._limit(group, query, risk)
+            parts, scores = self._read(texts, query, group, limit)
+            masks = _chosen(parts, scores, query, limit)
         made = [self._result(w, m, n, query) for w, m, n in zip(parts, masks, sizes, strict=True)]
         if allowed is None and risk is None and sum(r.compressed_tokens for r in made) >= SAVES * total:
             return [replace(w, reason="the model would save less than a fifth") for w in whole]
         return made
 
     def _read(
-        self, texts: tuple[str, ...], query: str | None, call: str, total: int, limit: float | None = None
-    ) -> tuple[list[Words], list[Vector], str]:
-        """Words and sentence scores of each text, and the calibration group that the call shows.
+        self, texts: tuple[str, ...], query: str | None, group: str, limit: float | None = None
+    ) -> tuple[list[Words], list[Vector]]:
+        """Words and sentence scores of each text.
 
         ``limit``: the only score that words without a query will be held against, if that is known.
         """
@@ -264,31 +266,20 @@ class KompressCompressor:
         if model.model.staged is None:
             from headroom_core.kompress.published import read_published
 
-            parts, scores = read_published(model, texts, query, self.config.chunk_words)
-            return parts, scores, "none"
+            return read_published(model, texts, query, self.config.chunk_words)
         if not query:
             documents = split(model.tokenizer, texts)
             assert model.phrases is not None
             staged, size = model.model.staged, self.config.chunk_words
             free = [model.phrases.read(staged, d, words=size, limit=limit) for d in documents]
-            return free, [np.zeros(len(d.units)) for d in documents], "query-free"
-        group = "several documents" if call == "several" and len(texts) > 1 else "long" if total > LONG else "one text"
+            return free, [np.zeros(len(d.units)) for d in documents]
         seen, score = self.judged(texts, query)
         if group in model.tempers:
             score = model.tempers[group](score, seen)
         cuts = np.searchsorted(seen.document, np.arange(len(texts) + 1))
         asked = zip(seen.documents, seen.token_scores, strict=True)
         parts = [Words.of(p.text, p.units, p.starts, scores) for p, scores in asked]
-        return parts, [score[a:b] for a, b in pairwise(cuts.tolist())], group
-
-    def _chosen(
-        self, parts: list[Words], scores: list[Vector], query: str | None, group: str, risk: float | None
-    ) -> list[Mask]:
-        """What the thresholds keep."""
-        limit = self._limit(group, query, risk)
-        if query:
-            return [w.whole(s >= limit) for w, s in zip(parts, scores, strict=True)]
-        return [w.paired((w.guard > 0) | (w.score > limit)) for w in parts]
+        return parts, [score[a:b] for a, b in pairwise(cuts.tolist())]
 
     def _limit(self, group: str, query: str | None, risk: float | None) -> float:
         """The score that a sentence must reach, or that a word must exceed where there is no query."""
@@ -338,6 +329,20 @@ class KompressCompressor:
                 )
             )
         return found
+
+
+def _group(call: str, count: int, query: str | None, total: int) -> str:
+    """The calibration group that a call of ``count`` texts and ``total`` tokens shows."""
+    if not query:
+        return "query-free"
+    return "several documents" if call == "several" and count > 1 else "long" if total > LONG else "one text"
+
+
+def _chosen(parts: Sequence[Words], scores: Sequence[Vector], query: str | None, limit: float) -> list[Mask]:
+    """What a threshold keeps."""
+    if query:
+        return [w.whole(s >= limit) for w, s in zip(parts, scores, strict=True)]
+    return [w.paired((w.guard > 0) | (w.score > limit)) for w in parts]
 
 
 def _lost_inside(words: Words, mask: Mask) -> int:

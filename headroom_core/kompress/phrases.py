@@ -189,18 +189,23 @@ class Phrases:
 
     def prices(self, seen: Sequence[Window], heads: Sequence[Sequence[Floats]]) -> NDArray[np.float64]:
         """One price per word of some windows; articles that no guard holds have none."""
-        found = np.zeros(sum(len(w.spans) for w in seen))
-        for batch in self.batches(seen, heads):
-            price = nested.prices(batch.worth, batch.cost, LEAST) * (batch.cost > 0)
-            found[batch.place[batch.real]] = price[batch.real]
-        return found
+        return self._solved(seen, heads, lambda worth, cost: nested.prices(worth, cost, LEAST))
 
     def chosen(self, seen: Sequence[Window], heads: Sequence[Sequence[Floats]], price: float) -> NDArray[np.bool_]:
         """The words whose ``prices`` reach one price."""
-        found = np.zeros(sum(len(w.spans) for w in seen), np.bool_)
+        return self._solved(seen, heads, lambda worth, cost: nested.chosen(worth, cost, price)) > 0
+
+    def _solved(
+        self,
+        seen: Sequence[Window],
+        heads: Sequence[Sequence[Floats]],
+        solve: Callable[[Floats, NDArray[np.float64]], NDArray[Any]],
+    ) -> NDArray[np.float64]:
+        """What a solver of ``nested`` gives each word; nothing to articles, which cost nothing."""
+        found = np.zeros(sum(len(w.spans) for w in seen))
         for batch in self.batches(seen, heads):
-            kept = nested.chosen(batch.worth, batch.cost, price) & (batch.cost > 0)
-            found[batch.place[batch.real]] = kept[batch.real]
+            each = solve(batch.worth, batch.cost) * (batch.cost > 0)
+            found[batch.place[batch.real]] = each[batch.real]
         return found
 
     def read(self, staged: Staged, document: Pieces, *, words: int = 350, limit: float | None = None) -> Words:
@@ -237,11 +242,12 @@ def _runs(seen: Sequence[Window]) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 def _pass_on(worth: Floats, article: NDArray[np.bool_]) -> None:
     """Give phrases that begin or end with an article to the words next to it; a phrase of articles alone is none."""
     last = worth.shape[1] - 1
-    for row, at in np.argwhere(article).tolist():
+    places = np.argwhere(article).tolist()
+    for row, at in places:
         if at < last:
             worth[row, at + 1] += worth[row, at]
         worth[row, at] = 0
-    for row, at in np.argwhere(article)[::-1].tolist():
+    for row, at in reversed(places):
         if at:
             worth[row, :, at - 1] += worth[row, :, at]
         worth[row, :, at] = 0

@@ -50,10 +50,9 @@ class Words:
     ) -> Words:
         """Words with the scores of ``phrases``. Loose marks (see ``_loose``) are words of their own, the first to go."""
         loose = _loose(text, spans, guard)
-        if len(loose):
-            spans = [part for i, span in enumerate(spans) for part in _parted(span, i in loose)]
-            behind = np.array(sorted(loose)) + 1
-            guard, score = np.insert(guard, behind, 0.0), np.insert(score, behind, 0.0)
+        spans = [part for span, apart in zip(spans, loose.tolist(), strict=True) for part in _parted(span, apart)]
+        behind = np.flatnonzero(loose) + 1
+        guard, score = np.insert(guard, behind, 0.0), np.insert(score, behind, 0.0)
         return cls(text, spans, _sentence_of(spans, units), score, guard, guards.pairs(text, spans), ranked=True)
 
     @classmethod
@@ -110,14 +109,15 @@ class Words:
         return np.asarray(value - article * (self.guard < 1))
 
 
-def _loose(text: str, spans: Sequence[Span], guard: NDArray[np.float64]) -> set[int]:
+def _loose(text: str, spans: Sequence[Span], guard: NDArray[np.float64]) -> Mask:
     """Words behind which a comma, semicolon or colon may go: all but the guarded ones before another guarded one.
 
     Between names or numbers such a mark tells one from the next; elsewhere a reader does without it.
     """
     between = np.zeros(len(spans), np.bool_)
     between[:-1] = (guard[:-1] > 0) & (guard[1:] > 0)
-    return {i for i, (a, b) in enumerate(spans) if b - a > 1 and text[b - 1] in ",;:" and not between[i]}
+    marked = np.array([b - a > 1 and text[b - 1] in ",;:" for a, b in spans], np.bool_)
+    return np.asarray(marked & ~between)
 
 
 def _parted(span: Span, loose: bool) -> list[Span]:

@@ -100,15 +100,20 @@ def read(
     head = [CLS, *query, SEP]
     for number, document in enumerate(documents):
         for start, end in token_windows(document, MAX_TOKENS - len(head) - 1, words):
-            ids = np.concatenate([head, document.ids[start:end], [SEP]]).astype(np.int64)[None, :]
-            kinds = np.zeros_like(ids)
-            kinds[:, len(head) :] = 1
-            scores = scorer.late(scorer.early(ids, kinds)[1])
+            scores = asked(scorer, head, document.ids[start:end])
             _note(columns, tokens[number], document, int(base[number]), start, end, len(head), scores)
     owner = np.repeat(np.arange(len(documents)), sizes)
     units = [unit for d in documents for unit in d.units]
     lengths = np.concatenate([np.diff(d.cuts) for d in documents]) if documents else np.zeros(0)
     return Signals(owner, units, lengths.astype(np.float64), documents=list(documents), token_scores=tokens, **columns)
+
+
+def asked(scorer: Staged, head: Sequence[int], pieces: NDArray[np.int64]) -> Scores:
+    """What the last layer says of one row ``[CLS] query [SEP] pieces [SEP]``; ``head`` ends with the first ``[SEP]``."""
+    ids = np.concatenate([head, pieces, [SEP]]).astype(np.int64)[None, :]
+    kinds = np.zeros_like(ids)
+    kinds[:, len(head) :] = 1
+    return scorer.late(scorer.early(ids, kinds)[1])
 
 
 def _note(

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headroom_core.evals.kompress_curves import sheet
-from headroom_core.evals.kompress_sets import Item, among_near, pool, several_hops
+from headroom_core.evals.kompress_sets import PAGES, Item, among_near, pool, several_hops
 from headroom_core.evals.marks_query_free import bare, marks
 from headroom_core.kompress.calibrate import Curve, curve
 from headroom_core.kompress.compressor import KompressCompressor
 from headroom_core.kompress.select import Words
 
 Vector = NDArray[np.float64]
-PAGES = ("squad_du", "squad2_half", "selqa", "qed")
 LONG_CHARACTERS = 21_000
 
 

@@ -84,7 +84,7 @@ With one threshold for all passages (the default, 50.8 % of the tokens on averag
 layers too, by low-rank additions, took the loss per held-back answer from 3.72 to 3.66 nats, a second phrase network averaged
 with the first to 3.71, full tuning of three layers to 3.78: nothing that an application would feel.
 
-Leave-one-out importance (`evals kompress --only importance`, 395 development questions beside their own passage): without
+Leave-one-out importance (`evals.kompress --only importance --each 400`, 395 development questions beside their own passage): without
 some sentence besides the evidence the answer head is less sure by a nat or more for 20 % of the questions. Labels of this kind
 are left out: they would spend tokens on a fifth of the questions, while two readers that made no labels (12 layers each, from
 a re-ranker and from an embedder; `training/reader.py`) keep their F1 at a quarter of the tokens as it is: 79.8 -> 79.3

@@ -22,6 +22,7 @@ from headroom_core.evals.data import rows
 from headroom_core.evals.kompress_sets import (
     MULTI_HOP,
     ONE_HOP,
+    PAGES,
     Item,
     among_near,
     dev_rows,
@@ -166,7 +167,7 @@ def build(pieces: Any, *, seed: int = 7, compounds: int = 9000) -> Corpus:
     free = [i for i, d in enumerate(reader.documents) if d.free_questions >= 2]
     compound = _compounds(reader, train, random.Random(seed), compounds)
     sets = {
-        "one_hop": _sample(reader, among_near(dev_rows(), sources=("squad_du", "squad2_half", "selqa", "qed")), 500),
+        "one_hop": _sample(reader, among_near(dev_rows(), sources=PAGES), 500),
         "policy": _sample(reader, among_near(dev_rows(), sources=("policyqa",)), 200),
         "several": _sample(reader, several_hops([*dev_rows(), *splits["dev"]]), 400),
     }
@@ -205,7 +206,7 @@ def _read_extractive(reader: _Reader) -> None:
 
 def _compounds(reader: _Reader, train: Sequence[Question], draw: random.Random, count: int) -> list[Question]:
     """Two single questions as one; where the first one's answer stands in the second, a pronoun takes its place."""
-    single = [q for q in train if q.source in ("squad_du", "squad2_half", "selqa", "qed") and q.entries[0].gold]
+    single = [q for q in train if q.source in PAGES and q.entries[0].gold]
     about: dict[str, list[Question]] = defaultdict(list)
     for question in single:
         for answer in question.answers:

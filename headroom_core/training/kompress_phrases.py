@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from headroom_core.evals.kompress_sets import Item
+from headroom_core.evals.kompress_sets import SPANS, Item
 from headroom_core.kompress.chunks import Span
 from headroom_core.kompress.loaded import PieceTokenizer
 from headroom_core.kompress.onnx import OnnxScorer
@@ -29,7 +29,6 @@ from headroom_core.kompress.signals import MAX_TOKENS, split
 from headroom_core.training.kompress_export import MS, Graph
 from headroom_core.training.kompress_export import write as write_graph
 
-SOURCES = ("squad_du", "squad2_half")
 HIDDEN, RANK, BATCH, EPOCHS, RATE = 96, 24, 8, 6, 1.5e-3
 SHARE = 0.57
 """Share of running text whose words score above 0.5."""
@@ -51,7 +50,7 @@ def answers_of(items: Iterable[Item]) -> dict[str, list[Span]]:
     found: dict[str, list[Span]] = defaultdict(list)
     for item in items:
         document = item["documents"][0]
-        if item["source"] in SOURCES and item["answerable"] and document["answer_spans"]:
+        if item["source"] in SPANS and item["answerable"] and document["answer_spans"]:
             found[document["text"]].append(tuple(document["answer_spans"][0]))
     return found
 

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from headroom_core.evals.kompress_curves import sample, sheet
-from headroom_core.evals.kompress_sets import MULTI_HOP, Item, among_near, several_hops
+from headroom_core.evals.kompress_sets import MULTI_HOP, PAGES, Item, among_near, several_hops
 from headroom_core.kompress.compressor import KompressCompressor
 from headroom_core.kompress.signals import Vector
 from headroom_core.kompress.temper import MOST, PIVOT, Temper, described
-from headroom_core.training.kompress_calibrate import PAGES, gold_alone, long_texts
+from headroom_core.training.kompress_calibrate import gold_alone, long_texts
 
 LOSS = 2.0
 SOFT = 0.7

@@ -20,17 +20,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from headroom_core.evals.kompress_sets import Item, among_near, split_train
-from headroom_core.kompress.model import Kompress, Shape
+from headroom_core.evals.kompress_sets import SPANS, Item, among_near, split_train
+from headroom_core.kompress.model import TOKEN_OUTPUTS, Kompress, Shape
+from headroom_core.kompress.scorer import CLS, SEP
+from headroom_core.kompress.signals import MAX_TOKENS
 from headroom_core.models.registry import BUNDLED
 from headroom_core.training import reader_start as start
 from headroom_core.training.kompress_data import tokenizer
 
-CLS, SEP = 101, 102
-LONGEST_QUESTION, LONGEST_ANSWER, MAX_TOKENS = 60, 24, 384
-BEGIN, END = 5, 6
+LONGEST_QUESTION, LONGEST_ANSWER = 60, 24
+BEGIN, END = (TOKEN_OUTPUTS.index(name) for name in ("start", "end"))
 OTHERS, GROUPS, RATE, FROZEN = 1, 16, 1e-4, 3
-SOURCES = ("squad_du", "squad2_half")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     chosen = examples(
-        tokenizer(BUNDLED / "kompress" / "tokenizer.json"), among_near(split_train()["train"], sources=SOURCES)
+        tokenizer(BUNDLED / "kompress" / "tokenizer.json"), among_near(split_train()["train"], sources=SPANS)
     )
     for plan in PLANS:
         if options.only in (None, plan.name):
