@@ -14,13 +14,13 @@ def room(page: Path) -> dict[str, Any]:
 def _readme() -> dict[str, Any]:
     from langchain_core.messages import AIMessage
 
+    from headroom_core.evals.bench_inputs import cases
     from headroom_integrations.langchain.testing import ScriptedChatModel
 
-    log = "\n".join(f"2026-05-04 12:{i // 60:02d}:{i % 60:02d} INFO step {i} done" for i in range(900))
     return {
         "model": ScriptedChatModel(script=[AIMessage("fine")]),
         "tools": [],
-        "log": log + "\nERROR disk full: /var/lib/build",
+        "log": cases(0)["log"][0],
     }
 
 

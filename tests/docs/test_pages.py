@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
+from headroom_core import compress
 from headroom_core.cli.commands import commands
 from tests.docs.pages import ROOT, blocks, environment, pages, run
 from tests.docs.rooms import room
@@ -87,6 +88,14 @@ def test_printed_commands_are_understood(words: list[str], tmp_path: Path, monke
     assert command is not None, name
     with command.make_context(str(name), list(rest), parent=context):
         pass
+
+
+def test_the_saving_that_the_readme_shows_is_that_of_its_log() -> None:
+    """The comment behind ``explain`` is what the block prints for the benchmark's log."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    [told] = re.findall(r"outcome\.explain\(\)\)  # (.*\))", text)
+    outcome = compress(room(ROOT / "README.md")["log"], query="Why did the build fail?")
+    assert outcome.explain().startswith(told)
 
 
 @pytest.mark.parametrize("page", ["README.md", "SECURITY.md", "CHANGELOG.md"])
