@@ -84,26 +84,34 @@ def fresh(call: str) -> list[float]:
 
 
 class _Timed:
-    """Wraps the networks of a loaded model and notes their seconds, to tell them from the Python around them."""
+    """Wraps the compiled parts of a loaded model and notes their seconds, to tell them from the Python around them."""
 
     def __init__(self, loaded: Loaded) -> None:
-        self.seconds = 0.0
-        staged, phrases = loaded.model.staged, loaded.phrases
+        self.seconds = {"networks": 0.0, "tokenizer": 0.0}
+        staged, phrases, tokenizer = loaded.model.staged, loaded.phrases, loaded.tokenizer
         assert staged is not None
         assert phrases is not None
         self.states = staged.states
-        self.early, self.late = self._noting(staged.early), self._noting(staged.late)
+        self.early, self.late = (self._noting("networks", call) for call in (staged.early, staged.late))
         object.__setattr__(loaded.model, "staged", self)
-        object.__setattr__(loaded, "phrases", replace(phrases, run=self._noting(phrases.run)))
+        object.__setattr__(loaded, "phrases", replace(phrases, run=self._noting("networks", phrases.run)))
+        for name in ("encode", "encode_batch"):
+            setattr(tokenizer, name, self._noting("tokenizer", getattr(tokenizer, name)))
 
-    def _noting(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def noted(*arguments: Any) -> Any:
+    def _noting(self, part: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*arguments: Any, **options: Any) -> Any:
             began = time.perf_counter()
-            found = call(*arguments)
-            self.seconds += time.perf_counter() - began
+            found = call(*arguments, **options)
+            self.seconds[part] += time.perf_counter() - began
             return found
 
         return noted
+
+    def spent(self) -> tuple[float, float]:
+        """Seconds in the networks and in the tokenizer since the last call."""
+        found = self.seconds["networks"], self.seconds["tokenizer"]
+        self.seconds = dict.fromkeys(self.seconds, 0.0)
+        return found
 
 
 def texts_of(tokens: int, count: int) -> list[str]:
@@ -133,18 +141,18 @@ def _speed(reference_once: Callable[[], float], threads: int, rounds: int) -> li
         compressor.compress(texts_of(512, 1)[0], query=query)
     fresh = texts_of(512, 2 * rounds)
     seconds: dict[str, list[float]] = {"reference": [], "no query": [], "query": []}
-    inside: dict[str, list[float]] = {"no query": [], "query": []}
+    inside: dict[str, list[tuple[float, float]]] = {"no query": [], "query": []}
     for i in range(rounds):
         seconds["reference"].append(reference_once())
         for name, text, query in (
             ("no query", fresh[2 * i], None),
             ("query", fresh[2 * i + 1], "Who led the expedition and in which year did it return?"),
         ):
-            timed.seconds = 0.0
+            timed.spent()
             began = time.perf_counter()
             compressor.compress(text, query=query)
             seconds[name].append(time.perf_counter() - began)
-            inside[name].append(timed.seconds)
+            inside[name].append(timed.spent())
     base = float(np.median(seconds["reference"]))
     lines = [
         f"\n## Speed, {threads} thread(s), text to text, 512 tokens, medians of {rounds}",
@@ -152,9 +160,10 @@ def _speed(reference_once: Callable[[], float], threads: int, rounds: int) -> li
     ]
     for name in ("no query", "query"):
         own = float(np.median(seconds[name]))
-        outside = 1 - float(np.median(np.array(inside[name]) / np.array(seconds[name])))
+        networks, tokenizer = np.median(np.array(inside[name]).T / np.array(seconds[name]), axis=1).tolist()
         lines.append(
-            f"kompress, {name}: {1000 * own:.1f} ms, {base / own:.1f}x; Python around the networks {100 * outside:.0f} %"
+            f"kompress, {name}: {1000 * own:.1f} ms, {base / own:.1f}x; networks {networks:.0%}, tokenizer {tokenizer:.0%},"
+            f" Python around them {1 - networks - tokenizer:.0%}"
         )
     return lines
 

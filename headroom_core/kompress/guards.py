@@ -48,17 +48,12 @@ _RULES: tuple[tuple[float, re.Pattern[str]], ...] = (
 )
 _THAN = re.compile(r"\bthan\s+(?:the\s+|a\s+|an\s+)?\S+")
 _MORE = re.compile(r"\b(?:more|less|worse|rather|other|\w{2,}er)\b")
-_CAPITAL = re.compile(r"[^\W\d_a-z]\S*")
+_CAPITAL = re.compile(r"""(?<!\S)["'(\[{“‘«`*_]*([^\W\d_a-z]\S*)""")
+_POSSESSIVE = re.compile(r"""(?:['’]s)?[]).,;:!?"'”’»]*\Z""")
+_CLOSERS = "\"')]”’»"
 _OPAQUE = 200
 _PAIRS = {"(": ")", "[": "]", "{": "}", "“": "”", "«": "»", '"': '"'}
 _BRACKET = re.compile(r"""[][(){}“”«»"]""")
-_ORDINARY = re.compile(
-    r"\W*(?:The|A|An|In|On|At|It|Its|This|That|These|Those|He|She|They|We|You|I|His|Her|Their|Our|My|And|But|Or|If|When|While"
-    r"|As|For|To|From|By|With|After|Before|During|Although|However|There|Then|So|What|Which|Who|How|Why|Where|Some|One"
-    r"|Since|Because|Also|Of|Such|Other|Many|Most|All|Both|Each|Under|Over|Through|Though|Yes|Another|Once|Until|Despite"
-    r"|According|Following|Early|Later|Today|Here|Instead|Thus|Therefore|Like|Unlike|Between|Among|About|Please)\W*\Z"
-)
-
 WORD = re.compile(r"\S+")
 
 
@@ -84,17 +79,22 @@ def strengths(text: str, words: list[Span]) -> NDArray[np.float64]:
         first = _MORE.search(text, near, match.start())
         a, b = bisect_right(lasts, first.start() if first else match.start()), bisect_left(firsts, match.end())
         found[a:b] = np.maximum(found[a:b], 2.0)
-    opens = True
-    for i, (start, end) in enumerate(words):
-        word = text[start:end]
-        if end - start > _OPAQUE:
-            opens = False
-            continue
-        core = word.lstrip("\"'([{“‘«`*_")
-        if _CAPITAL.match(core) and core.rstrip(".,;:!?)\"'”’") != "I":
-            found[i] = max(found[i], 0.0 if opens and _ORDINARY.match(word) else 1.0)
-        opens = word.rstrip("\"')]”’»")[-1:] in ".!?:"
+    names = []
+    for match in _CAPITAL.finditer(text):
+        i, core = bisect_right(firsts, match.start()) - 1, _POSSESSIVE.sub("", match.group(1))
+        if core != "I":
+            opens = not i or (lasts[i - 1] - firsts[i - 1] <= _OPAQUE and _ends(text[firsts[i - 1] : lasts[i - 1]]))
+            names.append((i, core, opens))
+    inside = {core for _, core, opens in names if not opens}
+    for i, core, opens in names:
+        if not opens or core in inside:  # a capital that only opens a sentence tells no name
+            found[i] = max(found[i], 1.0)
     return found
+
+
+def _ends(word: str) -> bool:
+    """Does a sentence end behind this word?"""
+    return word.rstrip(_CLOSERS)[-1:] in ".!?:"
 
 
 def pairs(text: str, words: list[Span]) -> list[tuple[int, int]]:

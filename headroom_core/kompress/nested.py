@@ -28,6 +28,7 @@ def prices(worth: NDArray[Any], cost: Array, least: float) -> Array:
     that touches a kept run reaches over it; of all intervals with one reach only the widest is looked at.
     """
     total = _totals(worth)
+    total[:, np.tri(worth.shape[1], k=-1, dtype=np.bool_)] = NEVER
     count, n = cost.shape
     order, every, place = np.arange(n), np.arange(count), np.arange(count)
     found, entered, kept = np.zeros((count, n)), np.zeros((count, n)), np.zeros((count, n), np.bool_)
@@ -93,10 +94,8 @@ def chosen(worth: NDArray[Any], cost: Array, price: float) -> NDArray[np.bool_]:
 
 
 def _totals(worth: NDArray[Any]) -> Array:
-    """The worth of all phrases inside [i, j]; never to be chosen where j < i."""
-    total = np.cumsum(np.cumsum(worth[:, ::-1], 1, dtype=np.float64)[:, ::-1], 2)
-    total[:, np.tri(worth.shape[1], k=-1, dtype=np.bool_)] = NEVER
-    return total
+    """The worth of all phrases inside [i, j], where i <= j."""
+    return np.cumsum(np.cumsum(worth[:, ::-1], 1, dtype=np.float64)[:, ::-1], 2)
 
 
 def _reach(kept: NDArray[np.bool_], order: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,21 @@ def session(path: Path, threads: int | None = None, providers: tuple[str, ...] =
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    _share_arena()
+    options.add_session_config_entry("session.use_env_allocators", "1")
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
     except (RuntimeError, ValueError, OSError) as error:
         raise ModelError(f"{path} is not a graph that ONNX Runtime can load: {error}") from error
+
+
+@cache
+def _share_arena() -> None:
+    """One pool of working memory for all sessions of ``session``: networks that never run at once do with one."""
+    import onnxruntime as ort
+
+    kind = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(kind, None)
 
 
 class OnnxScorer:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from struct import Struct
 from typing import Any
 
 import numpy as np
@@ -27,11 +29,13 @@ from headroom_core.kompress.signals import MAX_TOKENS, Pieces, token_windows
 Floats = NDArray[np.float32]
 
 LONGEST = 16
+OWN = 18
+"""Numbers that are known of a word besides its states."""
 SIZES, MANY = (64, 232), 64
 """Words that sentences of a batch are padded to, and how many of them stand in one."""
 LEAST = 3e-4
 """Price below which the order of words no longer matters."""
-FIRM, NAMED = 1.0, 0.3
+FIRM, NAMED = 0.5, 0.1
 """Worth of a guarded number, negation or identifier, and of another guarded word, beside phrases of probability 1."""
 
 
@@ -46,77 +50,87 @@ class Window:
     article: NDArray[np.bool_]
 
 
-def window(staged: Staged, document: Pieces, start: int, end: int) -> tuple[Window, Floats]:
-    """The words between two word pieces of a document, and what the network reads of each (n, features).
+@dataclass(slots=True)
+class Seen:
+    """What the network reads of a window.
+
+    ``states``: of its word pieces (pieces, hidden); ``first`` and ``last``: the pieces of each word (n,); ``own``: what else is
+    known of each word (n, ``OWN``).
+    """
+
+    states: Floats
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    own: Floats
+
+
+def window(staged: Staged, document: Pieces, start: int, end: int) -> tuple[Window, Seen]:
+    """The words between two word pieces of a document, and what the network reads of them.
 
     The early exit reads ``[CLS] pieces [SEP]``.
     """
     ids = np.concatenate([[CLS], document.ids[start:end], [SEP]]).astype(np.int64)[None, :]
     scores, hidden = staged.early(ids, np.zeros_like(ids))
-    first = int(document.starts[start])
-    text = document.text[first : int(document.ends[end - 1])]
+    begin = int(document.starts[start])
+    text = document.text[begin : int(document.ends[end - 1])]
     spans = guards.words_of(text)
-    begins = np.fromiter((a for a, _ in spans), np.int64, len(spans)) + first
+    begins = np.fromiter((a for a, _ in spans), np.int64, len(spans)) + begin
     owner = np.clip(np.searchsorted(begins, document.starts[start:end], "right") - 1, 0, len(spans) - 1)
     every = np.arange(len(spans))
-    firsts = np.minimum(np.searchsorted(owner, every, "left"), end - start - 1)
-    lasts = np.clip(np.searchsorted(owner, every, "right") - 1, firsts, end - start - 1)
+    first = np.minimum(np.searchsorted(owner, every, "left"), end - start - 1)
+    last = np.clip(np.searchsorted(owner, every, "right") - 1, first, end - start - 1)
     units = np.fromiter((a for a, _ in document.units), np.int64, len(document.units))
     sentence = np.searchsorted(units, begins, "right") - 1
     guard = guards.strengths(text, spans)
-    words = [text[a:b] for a, b in spans]
-    lowered = [word.strip(MARKS).lower() for word in words]
     assert scores.start is not None
     assert scores.end is not None
-    heads = (
-        scores.keep[0][firsts + 1],
-        scores.span[0][firsts + 1],
-        scores.start[0][firsts + 1],
-        scores.end[0][lasts + 1],
+    said = ((scores.keep, first), (scores.span, first), (scores.start, first), (scores.end, last))
+    shapes, article = _shapes([text[a:b] for a, b in spans])
+    own = np.empty((len(spans), OWN), np.float32)
+    for column, (head, place) in enumerate(said):
+        own[:, column] = head[0, 1:][place] / 4
+    own[:, 4:-4] = shapes
+    own[:, -4] = guard > 0
+    own[:, -3] = (sentence - sentence.min(initial=0)) / 5
+    own[:, -2] = every / max(1, len(spans))
+    own[:, -1] = np.diff(sentence, prepend=sentence[:1]) != 0
+    placed = [(a + begin, b + begin) for a, b in spans]
+    sizes = (last - first + 1).astype(np.float64)
+    return Window(placed, sentence, sizes, guard, article & (guard == 0)), Seen(
+        staged.states(hidden)[0, 1:-1], first, last, own
     )
-    means = _means(staged.states(hidden)[0, 1:-1], firsts, lasts)
-    features = np.concatenate([means, np.stack(heads, 1) / 4, _forms(words, lowered, sentence, guard)], 1)
-    placed = [(a + first, b + first) for a, b in spans]
-    article = np.array([word.lower() in ARTICLES for word in words], np.bool_) & (guard == 0)
-    sizes = (lasts - firsts + 1).astype(np.float64)
-    return Window(placed, sentence, sizes, guard, article), features.astype(np.float32)
 
 
-def _means(states: Floats, firsts: NDArray[np.int64], lasts: NDArray[np.int64]) -> Floats:
-    """The mean state of each word's pieces (n, hidden)."""
-    found, size = states[firsts], lasts - firsts + 1
-    for more in range(1, int(size.max(initial=1))):
-        longer = np.flatnonzero(size > more)
-        found[longer] += states[firsts[longer] + more]
-    found /= size[:, None]
-    return found
+_EIGHT = Struct("8f")
 
 
-def _forms(
-    words: Sequence[str], lowered: Sequence[str], sentence: NDArray[np.int64], guard: NDArray[np.float64]
-) -> Floats:
-    """Shape, place and repetition of each word (n, 14); ``lowered``: without marks at their ends, in lower case."""
-    count = len(words)
-    times = Counter(lowered)
+@lru_cache(1 << 13)
+def _shape(word: str) -> tuple[str, bool, bytes]:
+    """A word without marks at its ends, in lower case; whether it is an article; its shape as eight floats."""
+    core = word.strip(MARKS).lower()
+    columns = (
+        core in STOPWORDS,
+        word.lstrip(MARKS)[:1].isupper(),
+        not core.isalpha() and any(map(str.isdigit, core)),
+        word[-1] in ",;:",
+        word[-1] in ".!?",
+        min(len(core), 15) / 10,
+        "(" in word or ")" in word,
+        '"' in word or "“" in word or "”" in word,
+    )
+    return core, word.lower() in ARTICLES, _EIGHT.pack(*columns)
+
+
+def _shapes(words: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
+    """Shape and repetition of each word (n, 10); which words are articles."""
+    found = [_shape(word) for word in words]
+    times = Counter(core for core, _, _ in found)
     known: set[str] = set()
-    again = [bool(w in known or known.add(w)) for w in lowered]  # type: ignore[func-returns-value]
-    columns: tuple[Any, ...] = (
-        [w in STOPWORDS for w in lowered],
-        [w.lstrip(MARKS)[:1].isupper() for w in words],
-        [not w.isalpha() and any(x.isdigit() for x in w) for w in lowered],
-        [w[-1] in ",;:" for w in words],
-        [w[-1] in ".!?" for w in words],
-        guard > 0,
-        [min(len(w), 15) / 10 for w in lowered],
-        np.log1p([times[w] - 1 for w in lowered]),
-        again,
-        (sentence - sentence.min(initial=0)) / 5,
-        np.arange(count) / max(1, count),
-        ["(" in w or ")" in w for w in words],
-        ['"' in w or "“" in w or "”" in w for w in words],
-        np.concatenate([[0.0], np.diff(sentence) != 0]) if count else [],
-    )
-    return np.stack([np.asarray(c, np.float32) for c in columns], 1)
+    columns = np.empty((len(words), 10), np.float32)
+    columns[:, :8] = np.frombuffer(b"".join(shape for _, _, shape in found), np.float32).reshape(-1, 8)
+    columns[:, 8] = np.log([times[core] for core, _, _ in found])
+    columns[:, 9] = [core in known or known.add(core) is not None for core, _, _ in found]  # type: ignore[func-returns-value]
+    return columns, np.array([article for _, article, _ in found], np.bool_)
 
 
 @dataclass(slots=True)
@@ -133,29 +147,31 @@ class Batch:
 class Phrases:
     """The network (``training/kompress_phrases.py``) and what it is read with.
 
-    ``run``: features of words (n, features) to ends (n, 3), left (n, rank) and right (n, rank). A phrase [a, b] has the
-    logit begin_a + end_b + the sum of inside_k from a to b + length_(b-a) + left_a . right_b / 5, where begin, end and
-    inside are the columns of ends. ``level``: the price that becomes a score of 0.5.
+    ``run``: what is seen of a window to the probability that some question asks for the words [a, a + k]: (n, LONGEST), at
+    row a and column k. ``level``: the price that becomes a score of 0.5.
     """
 
-    run: Callable[[Floats], Sequence[Floats]]
-    length: Floats
+    run: Callable[[Seen], Floats]
     level: float
 
     @classmethod
     def load(cls, file: Path, stored: Mapping[str, Any]) -> Phrases:
         """From the bundle's graph and its row in the manifest."""
         graph = session(file, threads=1)
-        length = np.array(stored["length"], np.float32)
-        return cls(lambda features: graph.run(None, {"features": features}), length, float(stored["level"]))
+        return cls(
+            lambda seen: graph.run(
+                None, {"states": seen.states, "first": seen.first, "last": seen.last, "own": seen.own}
+            )[0],
+            float(stored["level"]),
+        )
 
-    def batches(self, seen: Sequence[Window], heads: Sequence[Sequence[Floats]]) -> Iterator[Batch]:
+    def batches(self, seen: Sequence[Window], chances: Sequence[Floats]) -> Iterator[Batch]:
         """All sentences of some windows, with what ``run`` said of each window: those of like length side by side.
 
         A phrase is worth its probability, a guarded word something by itself. Articles cost nothing, and no phrase needs
         them: one that begins (ends) with an article begins (ends) at the word next to it.
         """
-        ends, left, right = (np.concatenate(parts) for parts in zip(*heads, strict=True))
+        chance = np.concatenate(chances)
         guard, article, pieces = (np.concatenate([getattr(w, n) for w in seen]) for n in ("guard", "article", "pieces"))
         own = np.where(guard >= guards.FIRM, FIRM, np.where(guard > 0, NAMED, 0.0)).astype(np.float32)
         cost = np.where(article, 0.0, pieces)
@@ -165,45 +181,35 @@ class Phrases:
             alike = np.flatnonzero(kinds == kind)
             for at in range(0, len(alike), MANY):
                 rows = alike[at : at + MANY]
-                steps = np.arange(sizes[rows].max())
+                width = int(sizes[rows].max())
+                steps = np.arange(width)
                 real = steps < sizes[rows, None]
                 place = np.where(real, starts[rows, None] + steps, starts[rows, None])
-                worth = self._chances(ends[place], left[place], right[place])
-                worth *= real[:, None, :]
+                worth = np.zeros((len(rows), width, width), np.float32)
+                flat, own_chance = worth.reshape(len(rows), -1), chance[place]
+                for k in range(min(LONGEST, width)):  # phrases of k + 1 words lie on one diagonal
+                    flat[:, k :: width + 1][:, : width - k] = own_chance[:, : width - k, k] * real[:, k:]
                 worth[:, steps, steps] += own[place] * real
                 _pass_on(worth, article[place] & real)
                 yield Batch(place, real, worth, np.where(real, cost[place], 1.0))
 
-    def _chances(self, ends: Floats, left: Floats, right: Floats) -> Floats:
-        """Probability of each phrase (count, n, n) from the heads of its words (count, n, ...)."""
-        steps = np.arange(ends.shape[1])
-        apart = steps[None, :] - steps[:, None]
-        inside = np.cumsum(ends[..., 2], 1)
-        begin, end = ends[..., 0] - inside + ends[..., 2], ends[..., 1] + inside
-        logit = left @ right.transpose(0, 2, 1)
-        logit /= 5
-        logit += begin[:, :, None]
-        logit += end[:, None, :]
-        logit += np.where((apart >= 0) & (apart < LONGEST), self.length[np.clip(apart, 0, LONGEST - 1)], -np.inf)
-        return np.asarray(1 / (1 + np.exp(-np.maximum(logit, -60))), np.float32)
-
-    def prices(self, seen: Sequence[Window], heads: Sequence[Sequence[Floats]]) -> NDArray[np.float64]:
+    def prices(self, seen: Sequence[Window], chances: Sequence[Floats]) -> NDArray[np.float64]:
         """One price per word of some windows; articles that no guard holds have none."""
-        return self._solved(seen, heads, lambda worth, cost: nested.prices(worth, cost, LEAST))
+        return self._solved(seen, chances, lambda worth, cost: nested.prices(worth, cost, LEAST))
 
-    def chosen(self, seen: Sequence[Window], heads: Sequence[Sequence[Floats]], price: float) -> NDArray[np.bool_]:
+    def chosen(self, seen: Sequence[Window], chances: Sequence[Floats], price: float) -> NDArray[np.bool_]:
         """The words whose ``prices`` reach one price."""
-        return self._solved(seen, heads, lambda worth, cost: nested.chosen(worth, cost, price)) > 0
+        return self._solved(seen, chances, lambda worth, cost: nested.chosen(worth, cost, price)) > 0
 
     def _solved(
         self,
         seen: Sequence[Window],
-        heads: Sequence[Sequence[Floats]],
+        chances: Sequence[Floats],
         solve: Callable[[Floats, NDArray[np.float64]], NDArray[Any]],
     ) -> NDArray[np.float64]:
         """What a solver of ``nested`` gives each word; nothing to articles, which cost nothing."""
         found = np.zeros(sum(len(w.spans) for w in seen))
-        for batch in self.batches(seen, heads):
+        for batch in self.batches(seen, chances):
             each = solve(batch.worth, batch.cost) * (batch.cost > 0)
             found[batch.place[batch.real]] = each[batch.real]
         return found
@@ -214,19 +220,19 @@ class Phrases:
         ``limit``: where only it will be asked which scores lie above it, scores are 1 there and 0 elsewhere; sooner done.
         """
         seen: list[Window] = []
-        heads: list[Sequence[Floats]] = []
+        chances: list[Floats] = []
         for start, end in token_windows(document, MAX_TOKENS - 2, words):
             if end > start:
-                own, features = window(staged, document, start, end)
+                own, shown = window(staged, document, start, end)
                 seen.append(own)
-                heads.append(self.run(features))
+                chances.append(self.run(shown))
         if not seen:
             score = np.zeros(0)
         elif limit is None:
-            price = self.prices(seen, heads)
+            price = self.prices(seen, chances)
             score = price / (price + self.level)
         else:
-            score = self.chosen(seen, heads, self.level * limit / (1 - limit)).astype(np.float64)
+            score = self.chosen(seen, chances, self.level * limit / (1 - limit)).astype(np.float64)
         guard = np.concatenate([np.zeros(0), *(w.guard for w in seen)])
         return Words.priced(document.text, document.units, [s for w in seen for s in w.spans], guard, score)
 

