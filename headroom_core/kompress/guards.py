@@ -35,7 +35,7 @@ _RULES: tuple[tuple[float, re.Pattern[str]], ...] = (
         ),
     ),
     (FIRM, re.compile(r"(?=[:@_\\/(.-])(?:://|@\w|_|\\|/\w+/|(?<!\S)--?\w|\(\)|(?<=\w)\.\w+\.\w)")),
-    (FIRM, re.compile(r"(?<=[a-z])[A-Z]|\b[A-Z]{2,}")),
+    (FIRM, re.compile(r"[A-Z](?:(?<=[a-z].)|(?<=\b.)[A-Z]+)")),
     (
         1.5,
         re.compile(
