@@ -36,6 +36,7 @@ from headroom_core.evals.kompress_sets import (
     among_near,
     dev_rows,
     meetings,
+    pool,
     several_hops,
     split_train,
 )
@@ -140,7 +141,11 @@ def risk(run: Run) -> Lines:
             lines.append(
                 f"{group:18} alpha {alpha:.2f}: loss {np.mean(losses):.3f}, kept {np.mean(kept):.3f} ({len(items)} items)"
             )
-    return lines
+    texts = [document["text"] for document in pool(dev_rows())][: run.each or None]
+    free_cuts = [run.compressor.compress(text, max_risk=0.05) for text in texts]
+    lost = np.mean([free.marks_loss(r.original, r.compressed) for r in free_cuts])
+    rate = np.mean([r.compression_ratio for r in free_cuts])
+    return [*lines, f"{'query-free':18} alpha 0.05: loss {lost:.3f}, kept {rate:.3f} ({len(texts)} items)"]
 
 
 def query_free(run: Run) -> Lines:

@@ -33,6 +33,12 @@ def evidence_loss(item: Item, outputs: Sequence[str]) -> float:
     return lost / total if total else 0.0
 
 
+def marks_loss(text: str, output: str) -> float:
+    """Share of a text's marked words that its output lacks."""
+    kept, total = np.array(list(recall(text, output).values()) or [(0, 0)]).sum(0).tolist()
+    return 1 - kept / total if total else 0.0
+
+
 def holds(text: str, answer: str) -> bool:
     """Does the text hold the answer at word borders, articles and punctuation aside?"""
     body, key = (" ".join(_ARTICLES.sub(" ", " ".join(bare_words(t))).split()) for t in (text, answer))

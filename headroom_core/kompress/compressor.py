@@ -97,7 +97,8 @@ class KompressCompressor:
     With a query whole sentences stay; without one, words, and never fewer than the guarded ones unless a
     ``target_ratio`` asks. ``max_risk`` promises the mean share of lost evidence (query-free: of lost must-keep words)
     over texts like those of the calibration split: E[loss] <= max_risk if the text is exchangeable with them. It
-    bounds the mean over many texts, not each one; a ``target_ratio`` carries no such promise.
+    bounds the mean over many texts, not each one, and without a query never keeps less than the default; a
+    ``target_ratio`` carries no such promise.
     """
 
     def __init__(
@@ -282,13 +283,17 @@ class KompressCompressor:
         return parts, [score[a:b] for a, b in pairwise(cuts.tolist())]
 
     def _limit(self, group: str, query: str | None, risk: float | None) -> float:
-        """The score that a sentence must reach, or that a word must exceed where there is no query."""
+        """The score that a sentence must reach, or that a word must exceed where there is no query.
+
+        Without a query the promise is about guarded words alone; whatever it allows, a risk keeps what the default keeps.
+        """
         curves = self.load().curves
         if risk is not None and group not in curves:
             raise InvalidInput("max_risk needs a calibrated model; this one has no thresholds. Give a target_ratio.")
         if risk is None and not (query and group in curves):
             return 0.0 if query else self.config.score_threshold
-        return curves[group].threshold(DEFAULT_RISK if risk is None else risk, group)
+        limit = curves[group].threshold(DEFAULT_RISK if risk is None else risk, group)
+        return limit if query else min(limit, self.config.score_threshold)
 
     def _result(self, words: Words, mask: Mask, size: int, query: str | None) -> KompressResult:
         spans = spans_of(words, mask)

@@ -226,8 +226,8 @@ class Phrases:
                 own, shown = window(staged, document, start, end)
                 seen.append(own)
                 chances.append(self.run(shown))
-        if not seen:
-            score = np.zeros(0)
+        if not seen or (limit is not None and limit >= 1):  # no score reaches 1
+            score = np.zeros(sum(len(w.spans) for w in seen))
         elif limit is None:
             price = self.prices(seen, chances)
             score = price / (price + self.level)

@@ -148,6 +148,15 @@ def test_a_promise_keeps_more_for_a_smaller_risk(kompress: KompressCompressor):
         kompress.compress_documents(DOCUMENTS, QUESTION, max_risk=0.0001)
 
 
+@pytest.mark.parametrize("risk", [0.03, 0.1, 0.9])
+def test_without_a_query_a_risk_keeps_what_the_default_keeps(kompress: KompressCompressor, risk: float):
+    """The promise is about guarded words, which stay anyway; a promised cut is never the shorter one."""
+    kept = kompress.compress(LONG, max_risk=risk)
+    assert kept.spans == kompress.compress(LONG).spans
+    assert kept.compression_ratio < 0.8
+    assert kept.guards_dropped == 0
+
+
 @pytest.mark.parametrize(
     ("text", "query"),
     [
