@@ -28,11 +28,14 @@ from headroom_core.kompress.signals import MAX_TOKENS, Pieces, token_windows
 
 Floats = NDArray[np.float32]
 
+_EIGHT = Struct("8f")
 LONGEST = 16
 OWN = 18
 """Numbers that are known of a word besides its states."""
 SIZES, MANY = (64, 232), 64
 """Words that sentences of a batch are padded to, and how many of them stand in one."""
+USUAL = 40
+"""Letters of the longest word that is remembered."""
 LEAST = 3e-4
 """Price below which the order of words no longer matters."""
 FIRM, NAMED = 0.5, 0.1
@@ -95,13 +98,8 @@ def window(staged: Staged, document: Pieces, start: int, end: int) -> tuple[Wind
     own[:, -2] = every / max(1, len(spans))
     own[:, -1] = np.diff(sentence, prepend=sentence[:1]) != 0
     placed = [(a + begin, b + begin) for a, b in spans]
-    sizes = (last - first + 1).astype(np.float64)
-    return Window(placed, sentence, sizes, guard, article & (guard == 0)), Seen(
-        staged.states(hidden)[0, 1:-1], first, last, own
-    )
-
-
-_EIGHT = Struct("8f")
+    words = Window(placed, sentence, (last - first + 1).astype(np.float64), guard, article & (guard == 0))
+    return words, Seen(staged.states(hidden)[0, 1:-1], first, last, own)
 
 
 @lru_cache(1 << 13)
@@ -123,7 +121,7 @@ def _shape(word: str) -> tuple[str, bool, bytes]:
 
 def _shapes(words: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
     """Shape and repetition of each word (n, 10); which words are articles."""
-    found = [_shape(word) for word in words]
+    found = [_shape(word) if len(word) <= USUAL else _shape.__wrapped__(word) for word in words]
     times = Counter(core for core, _, _ in found)
     known: set[str] = set()
     columns = np.empty((len(words), 10), np.float32)
@@ -217,7 +215,8 @@ class Phrases:
     def read(self, staged: Staged, document: Pieces, *, words: int = 350, limit: float | None = None) -> Words:
         """The words of a text with their scores: price / (price + level), so 0.5 stands at ``level``.
 
-        ``limit``: where only it will be asked which scores lie above it, scores are 1 there and 0 elsewhere; sooner done.
+        ``limit``, below 1: where only it will be asked which scores lie above it, scores are 1 there and 0 elsewhere; sooner
+        done.
         """
         seen: list[Window] = []
         chances: list[Floats] = []
@@ -226,8 +225,8 @@ class Phrases:
                 own, shown = window(staged, document, start, end)
                 seen.append(own)
                 chances.append(self.run(shown))
-        if not seen or (limit is not None and limit >= 1):  # no score reaches 1
-            score = np.zeros(sum(len(w.spans) for w in seen))
+        if not seen:
+            score = np.zeros(0)
         elif limit is None:
             price = self.prices(seen, chances)
             score = price / (price + self.level)

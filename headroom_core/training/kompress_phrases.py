@@ -28,6 +28,7 @@ from headroom_core.kompress.chunks import Span
 from headroom_core.kompress.loaded import PieceTokenizer
 from headroom_core.kompress.onnx import OnnxScorer
 from headroom_core.kompress.phrases import LONGEST, OWN, Phrases, Seen, Window, window
+from headroom_core.kompress.scorer import CLS, SEP
 from headroom_core.kompress.signals import MAX_TOKENS, split
 from headroom_core.training.kompress_export import MS, Graph
 from headroom_core.training.kompress_export import write as write_graph
@@ -37,6 +38,7 @@ HIDDEN, DROPOUT, BATCH, EPOCHS, RATE = 128, 0.1, 8, 12, 1.5e-3
 HARD = 0.5
 """Weight of the questions that were asked beside what teachers say of the same passage."""
 LEAST_WORDS, MOST_CHARACTERS = 12, 6000
+"""Bounds of a passage: shorter ones are headings, longer ones never fit into a window."""
 SHARE = 0.54
 """Share of running text whose words score above 0.5."""
 
@@ -111,7 +113,7 @@ def passage(words: Window, seen: Seen, pieces: NDArray[np.int64], spans: Sequenc
     for start, end in spans:
         a, b = np.searchsorted(ends, start, "right"), np.searchsorted(begins, end, "left") - 1
         target[(first == a) & (last == b)] = 1
-    ids = np.concatenate([[101], pieces, [102]]).astype(np.int64)
+    ids = np.concatenate([[CLS], pieces, [SEP]]).astype(np.int64)
     return Passage(words, replace(seen, states=seen.states.astype(np.float16)), ids, first, last, target)
 
 
