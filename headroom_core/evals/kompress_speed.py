@@ -20,8 +20,8 @@ from headroom_core.evals.kompress_sets import Item, pool
 from headroom_core.evals.unlearned import network
 from headroom_core.kompress.compressor import KompressCompressor
 from headroom_core.kompress.loaded import Loaded
-from headroom_core.kompress.onnx import session as open_session
 from headroom_core.kompress.signals import query_ids, read, split
+from headroom_core.models.sessions import session as open_session
 from headroom_core.tokens.text import counter
 
 VOCABULARY = 50_368

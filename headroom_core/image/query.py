@@ -9,8 +9,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from headroom_core.errors import MissingExtra, ModelError
+from headroom_core.errors import ModelError
 from headroom_core.models.registry import BUNDLED
+from headroom_core.models.sessions import session
 
 from .decision import Technique
 from .hints import hinted
@@ -60,24 +61,6 @@ def calibrated(query: str, said: Mapping[Technique, float], temperature: float) 
     cooled = {technique: share ** (1 / temperature) for technique, share in said.items()}
     total = sum(cooled.values())
     return hinted(query, {technique: share / total for technique, share in cooled.items()})
-
-
-def session(file: Path, threads: int) -> Any:
-    """An onnxruntime session on the CPU; raises ``ModelError`` where the file is missing or damaged."""
-    try:
-        import onnxruntime
-    except ModuleNotFoundError as error:
-        raise MissingExtra("onnxruntime", "all") from error
-    if not file.exists():
-        raise ModelError(
-            f"The model file {file} is missing; install the package again, or pass the folder that holds it."
-        )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    try:
-        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    except (RuntimeError, ValueError) as error:
-        raise ModelError(f"The model file {file} cannot be loaded: {type(error).__name__}.") from error
 
 
 def _tokenizer(folder: Path) -> Any:

@@ -15,9 +15,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from headroom_core.models.registry import BUNDLED
+from headroom_core.models.sessions import session
 
 from .decision import ImageSignals
-from .query import session
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
