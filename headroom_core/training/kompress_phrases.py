@@ -27,13 +27,13 @@ from headroom_core.evals.kompress_sets import SPANS, Item, split_train
 from headroom_core.kompress.chunks import Span
 from headroom_core.kompress.loaded import PieceTokenizer
 from headroom_core.kompress.onnx import OnnxScorer
-from headroom_core.kompress.phrases import LONGEST, OWN, Phrases, Seen, Window, window
+from headroom_core.kompress.phrases import LONGEST, Phrases, Seen, Window, window
 from headroom_core.kompress.scorer import CLS, SEP
 from headroom_core.kompress.signals import MAX_TOKENS, split
-from headroom_core.training.kompress_export import MS, Graph
 from headroom_core.training.kompress_export import write as write_graph
+from headroom_core.training.kompress_phrases_export import SCALE, graph
 
-RANK, SCALE = 24, 5
+RANK = 24
 HIDDEN, DROPOUT, BATCH, EPOCHS, RATE = 128, 0.1, 8, 12, 1.5e-3
 HARD = 0.5
 """Weight of the questions that were asked beside what teachers say of the same passage."""
@@ -59,7 +59,7 @@ class Passage:
 
 
 class Teacher(Protocol):
-    """Marks passages."""
+    """Marks passages that the network then learns from."""
 
     def chances(self, passages: Sequence[Passage]) -> Iterator[NDArray[np.float32]]:
         """The probability of each phrase of each passage."""
@@ -144,6 +144,11 @@ class Network(nn.Module):
         self.left, self.right = (nn.Linear(HIDDEN, RANK) for _ in range(2))
         self.length = nn.Parameter(torch.full((LONGEST,), -4.0))
 
+    def logits(self, batch: Sequence[Passage]) -> Iterator[Tensor]:
+        """The logit of each phrase of each passage."""
+        for own in batch:
+            yield self(features_of(own), torch.from_numpy(own.first), torch.from_numpy(own.last))
+
     def forward(self, features: Tensor, first: Tensor, last: Tensor) -> Tensor:
         """Logits of the phrases [first, last] (k,) of words with features (n, features)."""
         x = functional.gelu(self.input(functional.dropout(features, 2 * DROPOUT, self.training)), approximate="tanh")
@@ -158,10 +163,22 @@ class Network(nn.Module):
         return found + self.length[last - first]
 
 
-def loss_of(model: Network, features: Tensor, own: Passage) -> Tensor:
-    """Summed cross entropy of all phrases of a passage."""
-    first, last, target = (torch.from_numpy(a).to(features.device) for a in (own.first, own.last, own.target))
-    return functional.binary_cross_entropy_with_logits(model(features, first, last), target, reduction="sum")
+class Marker(Protocol):
+    """The phrase network, or a teacher of it."""
+
+    def logits(self, batch: Sequence[Passage]) -> Iterator[Tensor]:
+        """The logit of each phrase of each passage."""
+
+
+def loss_of(model: Marker, batch: Sequence[Passage]) -> Tensor:
+    """Summed cross entropy of all phrases of some passages."""
+    losses = [
+        functional.binary_cross_entropy_with_logits(
+            found, torch.from_numpy(own.target).to(found.device), reduction="sum"
+        )
+        for found, own in zip(model.logits(batch), batch, strict=True)
+    ]
+    return torch.stack(losses).sum()
 
 
 def features_of(own: Passage) -> Tensor:
@@ -172,11 +189,10 @@ def features_of(own: Passage) -> Tensor:
     return torch.cat([means(states, first, last), known], 1)
 
 
-def mean_loss(model: Network, chosen: Sequence[Passage]) -> float:
-    """Cross entropy per answer."""
-    model.eval()
+def mean_loss(model: Marker, chosen: Sequence[Passage]) -> float:
+    """Cross entropy per answer of a model in evaluation mode."""
     with torch.inference_mode():
-        total = sum(float(loss_of(model, features_of(p), p)) for p in chosen)
+        total = sum(float(loss_of(model, chosen[at : at + BATCH])) for at in range(0, len(chosen), BATCH))
     return total / sum(float(p.target.sum()) for p in chosen)
 
 
@@ -193,86 +209,16 @@ def train(chosen: Sequence[Passage], held: Sequence[Passage], seed: int, log: Ca
         for at in range(0, len(order) - BATCH + 1, BATCH):
             optimizer.param_groups[0]["lr"] = RATE * min(1.0, (step + 1) / 50) * (1 - step / total)
             batch = [chosen[i] for i in order[at : at + BATCH]]
-            loss = torch.stack([loss_of(model, features_of(p), p) for p in batch]).sum() / (5 * BATCH)
+            loss = loss_of(model, batch) / (5 * BATCH)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             step += 1
-        now = mean_loss(model, held)
+        now = mean_loss(model.eval(), held)
         log(f"phrases, seed {seed}, epoch {epoch + 1}: {now:.3f} nats per held-back answer")
         if now < best:
             best, found = now, copy.deepcopy(model)
     return found.eval()
-
-
-def graph(model: Network) -> Any:
-    """The network as an ONNX graph, weights in half precision: what ``phrases.Seen`` holds to ``chance`` (n, ``LONGEST``)."""
-    from onnx import TensorProto, helper
-
-    made = Graph("half")
-    state = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
-    hidden = state["input.weight"].shape[1] - OWN
-    state["input.states"], state["input.own"] = state["input.weight"][:, :hidden], state["input.weight"][:, hidden:]
-
-    def gemm(x: str, weight: str, bias: str) -> str:
-        return made.node("Gemm", [x, made.half(weight, state[weight]), made.half(bias, state[bias])], transB=1)
-
-    def whole(name: str, *values: int) -> str:
-        return made.constant(name, np.array(values, np.int64))
-
-    zero, one, row = whole("zero", 0), whole("one", 1), made.constant("row", np.array(0, np.int64))
-    # the linear layer before the means: they then run over HIDDEN channels
-    pieces = made.node("MatMul", ["states", made.half("input.states", state["input.states"].T)])
-    total = made.node("CumSum", [pieces, row])
-    lasts, firsts, opening = (
-        made.node("Gather", [x, i]) for x, i in ((total, "last"), (total, "first"), (pieces, "first"))
-    )
-    span = made.node("Add", [made.node("Sub", ["last", "first"]), one])
-    size = made.node("Unsqueeze", [made.node("Cast", [span], to=TensorProto.FLOAT), one])
-    mean = made.node("Div", [made.node("Add", [made.node("Sub", [lasts, firsts]), opening]), size])
-    x = made.node("FastGelu", [made.node("Add", [mean, gemm("own", "input.own", "input.bias")])], MS)
-    for layer in ("near", "far"):
-        turned = made.node("Unsqueeze", [made.node("Transpose", [x]), zero])
-        names = [turned, *(made.half(f"{layer}.{part}", state[f"{layer}.{part}"]) for part in ("weight", "bias"))]
-        shown = made.node("FastGelu", [made.node("Conv", names, pads=[2, 2], kernel_shape=[5])], MS)
-        x = made.node("Add", [x, made.node("Transpose", [made.node("Squeeze", [shown, zero])])])
-    ends, left, right = (gemm(x, f"{head}.weight", f"{head}.bias") for head in ("ends", "left", "right"))
-    begin, end, inside = (
-        made.node("Slice", [ends, whole(f"from{k}", k), whole(f"to{k}", k + 1), one]) for k in range(3)
-    )
-    running = made.node("CumSum", [inside, row])
-    begin = made.node("Add", [made.node("Sub", [begin, running]), inside])
-    more = whole("more", 0, 0, LONGEST - 1, 0)  # rows that no phrase reaches
-    end = made.node("Pad", [made.node("Add", [end, running]), more, made.constant("never", np.array(-1e4, np.float32))])
-    right = made.node("Transpose", [made.node("Pad", [right, more])])
-    scale = made.constant("scale", np.array(1 / SCALE, np.float32))
-    both = made.node("Mul", [made.node("MatMul", [left, right]), scale])
-    logit = made.node("Add", [made.node("Add", [both, begin]), made.node("Transpose", [end])])
-    # (n, n + LONGEST - 1) read in rows that are one longer: each row then begins on the diagonal
-    count = made.node("Slice", [made.node("Shape", [logit]), zero, one])
-    wide = made.node("Add", [count, whole("longest", LONGEST)])
-    flat = made.node(
-        "Pad", [made.node("Reshape", [logit, whole("flat", -1)]), made.node("Concat", [zero, count], axis=0)]
-    )
-    skewed = made.node("Reshape", [flat, made.node("Concat", [count, wide], axis=0)])
-    band = made.node("Slice", [skewed, zero, "longest", one])
-    made.nodes.append(
-        helper.make_node("Sigmoid", [made.node("Add", [band, made.half("length", state["length"])])], ["chance"])
-    )
-    inputs = [
-        helper.make_tensor_value_info("states", TensorProto.FLOAT, ["pieces", hidden]),
-        helper.make_tensor_value_info("first", TensorProto.INT64, ["words"]),
-        helper.make_tensor_value_info("last", TensorProto.INT64, ["words"]),
-        helper.make_tensor_value_info("own", TensorProto.FLOAT, ["words", OWN]),
-    ]
-    outputs = [helper.make_tensor_value_info("chance", TensorProto.FLOAT, ["words", LONGEST])]
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid(MS, 1)]
-    return helper.make_model(
-        helper.make_graph(made.nodes, "phrases", inputs, outputs, made.weights),
-        opset_imports=opsets,
-        ir_version=9,
-        producer_name="headroom",
-    )
 
 
 def level_of(network: Phrases, chosen: Sequence[Passage]) -> float:
@@ -294,5 +240,6 @@ def write(
         others = passages(folder, ((text, ()) for text in unasked(training)))
         chosen = [*softened(chosen, teachers, HARD), *softened(others, teachers, 0.0)]
     model = train(chosen, judges, seed)
-    write_graph(graph(model), folder / "phrases.onnx")
+    arrays = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    write_graph(graph(arrays), folder / "phrases.onnx")
     return {"level": round(level_of(Phrases.load(folder / "phrases.onnx", {"level": 1.0}), judges), 6)}

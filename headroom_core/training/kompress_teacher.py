@@ -10,23 +10,24 @@ each on one core that multiplies in bfloat16; one that is in the folder already 
 from __future__ import annotations
 
 import argparse
+import copy
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from headroom_core.evals.kompress_sets import split_train
 from headroom_core.kompress.model import Kompress, Shape
 from headroom_core.kompress.phrases import OWN
 from headroom_core.models.registry import BUNDLED
 from headroom_core.training import reader_start as start
-from headroom_core.training.kompress_phrases import Network, Passage, answers_of, means, passages
+from headroom_core.training.kompress_phrases import Network, Passage, answers_of, loss_of, mean_loss, means, passages
+from headroom_core.training.kompress_train import average
 
 SAID = 4
 """Numbers of a word that the bundled heads say; the teacher reads the others only."""
@@ -38,15 +39,7 @@ SMOOTH = 0.985
 """Of the running mean of all weights, which is what is kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One teacher: the graph it starts from, and its seed."""
-
-    name: str
-    seed: int
-
-
-PLANS = (Plan("reranker_en", 7), Plan("bge_small_en", 8))
+PLANS = (start.Plan("reranker_en", 7), start.Plan("bge_small_en", 8))
 
 
 class Teacher(nn.Module):
@@ -72,17 +65,6 @@ class Teacher(nn.Module):
             first, last, known, begin, end = (torch.from_numpy(a).to(device) for a in places)
             features = torch.cat([means(inner[1 : len(own.ids) - 1], first, last), known], 1)
             yield self.top(features, begin, end)
-
-    def loss(self, batch: Sequence[Passage]) -> Tensor:
-        """Summed cross entropy of all phrases of some passages."""
-        return torch.stack(
-            [
-                functional.binary_cross_entropy_with_logits(
-                    found, torch.from_numpy(own.target).to(found.device), reduction="sum"
-                )
-                for found, own in zip(self.logits(batch), batch, strict=True)
-            ]
-        ).sum()
 
     def chances(self, chosen: Sequence[Passage]) -> Iterator[NDArray[np.float32]]:
         """The probability of each phrase of each passage."""
@@ -115,14 +97,6 @@ def varied(own: Passage, draw: random.Random) -> Passage:
     return replace(own, ids=np.where(hidden, MASK, own.ids))
 
 
-def mean_loss(model: Teacher, chosen: Sequence[Passage]) -> float:
-    """Cross entropy per answer."""
-    model.eval()
-    with torch.inference_mode():
-        total = sum(float(model.loss(chosen[at : at + BATCH])) for at in range(0, len(chosen), BATCH))
-    return total / sum(float(p.target.sum()) for p in chosen)
-
-
 def train(encoder: Kompress, chosen: Sequence[Passage], held: Sequence[Passage], seed: int) -> Teacher:
     """The running mean of the weights after the epoch that reads ``held`` best; embeddings and the first layer stay."""
     torch.manual_seed(seed)
@@ -135,56 +109,40 @@ def train(encoder: Kompress, chosen: Sequence[Passage], held: Sequence[Passage],
         groups.append({"params": list(layer.parameters()), "full": RATE * DECAY ** (len(layers) - 1 - depth)})
     optimizer = torch.optim.AdamW(groups, lr=RATE, weight_decay=0.05)
     tuned = [p for group in groups for p in group["params"]]  # type: ignore[attr-defined]
-    smooth = [p.detach().clone() for p in tuned]
+    averaged = copy.deepcopy(model).eval()
     total, step, best = EPOCHS * (len(chosen) // BATCH), 0, float("inf")
     order = list(range(len(chosen)))
-    found = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    found = averaged
     for epoch in range(EPOCHS):
         draw.shuffle(order)
         model.train()
         for at in range(0, len(order) - BATCH + 1, BATCH):
             for group in optimizer.param_groups:
                 group["lr"] = group["full"] * min(1.0, (step + 1) / 60) * (1 - step / total)
-            loss = model.loss([varied(chosen[i], draw) for i in order[at : at + BATCH]]) / (5 * BATCH)
+            loss = loss_of(model, [varied(chosen[i], draw) for i in order[at : at + BATCH]]) / (5 * BATCH)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(tuned, 1.0)
             optimizer.step()
             step += 1
-            for mean, now in zip(smooth, tuned, strict=True):
-                mean.lerp_(now.detach(), 1 - min(SMOOTH, step / (step + 10)))
+            average(averaged, model, min(SMOOTH, step / (step + 10)))
             if step % 40 == 0:
                 print(f"step {step}/{total} loss {float(loss.detach()):.3f}", flush=True)
-        live = [p.detach().clone() for p in tuned]
-        _put(tuned, smooth)
-        judged = mean_loss(model, held)
+        judged = mean_loss(averaged, held)
         print(f"teacher, seed {seed}, epoch {epoch + 1}: {judged:.3f} nats per held-back answer", flush=True)
         if judged < best:
-            best, found = judged, {name: tensor.clone() for name, tensor in model.state_dict().items()}
-        _put(tuned, live)
-    model.load_state_dict(found)
-    return model.eval()
-
-
-@torch.no_grad()
-def _put(parameters: Sequence[Tensor], values: Sequence[Tensor]) -> None:
-    """Overwrite the parameters."""
-    for parameter, value in zip(parameters, values, strict=True):
-        parameter.copy_(value)
+            best, found = judged, copy.deepcopy(averaged)
+    return found
 
 
 def load(folder: Path, device: str) -> list[Teacher]:
     """The teachers that lie in a folder."""
     found = []
     for file in sorted(folder.glob("*.pt")):
-        model = Teacher(_encoder())
+        model = Teacher(Kompress(Shape(layers=12, early=12), dropout=0.0))
         model.load_state_dict(torch.load(file, weights_only=True))
         found.append(model.to(device).eval())
     return found
-
-
-def _encoder() -> Kompress:
-    return Kompress(Shape(layers=12, early=12), dropout=0.0)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -203,8 +161,7 @@ def main(arguments: list[str] | None = None) -> None:
     for plan in PLANS:
         file = options.out / f"{plan.name}.pt"
         if options.only in (None, plan.name) and not file.exists():
-            encoder = _encoder()
-            encoder.start_from_bert(start.state(start.graph(options.start, plan.name)))
+            encoder = start.encoder(options.start, plan.name, early=12)
             torch.save(train(encoder.to(options.device), chosen, held, plan.seed).cpu().state_dict(), file)
 
 

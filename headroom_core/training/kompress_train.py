@@ -221,7 +221,7 @@ def train(
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        _average(averaged, model, min(schedule.average, (step + 1) / (step + 10)))
+        average(averaged, model, min(schedule.average, (step + 1) / (step + 10)))
         seen += batch.tokens
         if step % 50 == 0 or step == total - 1:
             numbers = " ".join(f"{k} {float(v.detach()):.3f}" for k, v in parts.items())
@@ -234,7 +234,8 @@ def train(
 
 
 @torch.no_grad()
-def _average(averaged: Kompress, model: Kompress, keep: float) -> None:
+def average(averaged: torch.nn.Module, model: torch.nn.Module, keep: float) -> None:
+    """Move a running mean of weights: it keeps this share of itself."""
     for mine, theirs in zip(averaged.parameters(), model.parameters(), strict=True):
         mine.lerp_(theirs, 1 - keep)
 

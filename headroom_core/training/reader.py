@@ -33,15 +33,7 @@ BEGIN, END = (TOKEN_OUTPUTS.index(name) for name in ("start", "end"))
 OTHERS, GROUPS, RATE, FROZEN = 1, 16, 1e-4, 3
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One reader: the graph it starts from, and its seed."""
-
-    name: str
-    seed: int
-
-
-PLANS = (Plan("reranker_en", 101), Plan("bge_small_en", 202))
+PLANS = (start.Plan("reranker_en", 101), start.Plan("bge_small_en", 202))
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +194,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     for plan in PLANS:
         if options.only in (None, plan.name):
-            model = Kompress(Shape(layers=12, early=1), dropout=0.0)
-            model.start_from_bert(start.state(start.graph(options.start, plan.name)))
+            model = start.encoder(options.start, plan.name, early=1)
             train_reader(model.to(options.device), chosen, plan.seed, epochs=options.epochs)
             stored = {"shape": model.shape.as_dict(), "state": model.cpu().state_dict()}
             torch.save(stored, options.out / f"{plan.name}.pt")

