@@ -27,7 +27,7 @@ def prices(worth: NDArray[Any], cost: Array, least: float) -> Array:
     From the dearest down: the interval with the greatest worth gained per cost, given what is kept, enters next. An interval
     that touches a kept run reaches over it; of all intervals with one reach only the widest is looked at.
     """
-    total = _totals(worth)
+    total = _totals(worth).transpose(2, 1, 0).copy()
     total[:, np.tri(worth.shape[1], k=-1, dtype=np.bool_)] = NEVER
     count, n = cost.shape
     order, every, place = np.arange(n), np.arange(count), np.arange(count)
@@ -70,17 +70,14 @@ def prices(worth: NDArray[Any], cost: Array, least: float) -> Array:
 def chosen(worth: NDArray[Any], cost: Array, price: float) -> NDArray[np.bool_]:
     """The largest best set at a price (count, n): the words whose ``prices`` reach it."""
     count, n = cost.shape
-    spent = np.zeros((count, n + 1))
-    np.cumsum(price * cost, 1, out=spent[:, 1:])
-    gain = (_totals(worth) - spent[:, None, 1:] + spent[:, :-1, None]).transpose(2, 0, 1).copy()
-    best, origin, every = np.zeros((count, n + 1)), np.empty((count, n), np.int64), np.arange(count)
-    for end in range(n):  # best[:, k]: of the first k words
-        through = best[:, : end + 1] + gain[end, :, : end + 1]
-        begin = through.argmax(1)
-        value, without = through[every, begin], best[:, end]
-        kept = value >= without
-        best[:, end + 1] = np.where(kept, value, without)
-        origin[:, end] = np.where(kept, begin, -1)
+    spent, best = np.zeros((n + 1, count)), np.zeros((n + 1, count))
+    np.cumsum(price * cost.T, 0, out=spent[1:])
+    gain = _totals(worth) - spent[1:, None] + spent[:-1]
+    through = np.full((n, n, count), NEVER)
+    for end in range(n):  # best[k]: of the first k words; through: with a run from each word to ``end``
+        runs = np.add(best[: end + 1], gain[end, : end + 1], out=through[end, : end + 1])
+        np.maximum(runs.max(0), best[end], out=best[end + 1])
+    origin = np.where(through.max(1) >= best[:-1], through.argmax(1), -1).T
     found = np.zeros((count, n), np.bool_)
     for row, begins in zip(found, origin.tolist(), strict=True):
         end = n - 1
@@ -94,8 +91,17 @@ def chosen(worth: NDArray[Any], cost: Array, price: float) -> NDArray[np.bool_]:
 
 
 def _totals(worth: NDArray[Any]) -> Array:
-    """The worth of all phrases inside [i, j], where i <= j."""
-    return np.cumsum(np.cumsum(worth[:, ::-1], 1, dtype=np.float64)[:, ::-1], 2)
+    """The worth of all phrases inside [i, j], where i <= j: (j, i, count).
+
+    Summed row by row over whole rows, several times faster than ``cumsum``.
+    """
+    total = worth.transpose(1, 2, 0).astype(np.float64, order="C")
+    for first in reversed(range(len(total) - 1)):
+        total[first] += total[first + 1]
+    total = total.transpose(1, 0, 2).copy()
+    for last in range(1, len(total)):
+        total[last] += total[last - 1]
+    return total
 
 
 def _reach(kept: NDArray[np.bool_], order: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -28,7 +28,11 @@ from headroom_core.models.sessions import session
 
 Floats = NDArray[np.float32]
 
+LONG = 15
+"""Letters of the longest word that is told from longer ones."""
 _EIGHT = Struct("8f")
+_PLAIN = [[_EIGHT.pack(stop, 0, 0, 0, 0, size / 10, 0, 0) for size in range(LONG + 1)] for stop in (False, True)]
+"""Shapes of words in small letters alone: most words."""
 LONGEST = 16
 OWN = 18
 """Numbers that are known of a word besides its states."""
@@ -105,6 +109,8 @@ def window(staged: Staged, document: Pieces, start: int, end: int) -> tuple[Wind
 @lru_cache(1 << 13)
 def _shape(word: str) -> tuple[str, bool, bytes]:
     """A word without marks at its ends, in lower case; whether it is an article; its shape as eight floats."""
+    if word.islower() and word.isalpha():
+        return word, word in ARTICLES, _PLAIN[word in STOPWORDS][min(len(word), LONG)]
     core = word.strip(MARKS).lower()
     columns = (
         core in STOPWORDS,
@@ -112,7 +118,7 @@ def _shape(word: str) -> tuple[str, bool, bytes]:
         not core.isalpha() and any(map(str.isdigit, core)),
         word[-1] in ",;:",
         word[-1] in ".!?",
-        min(len(core), 15) / 10,
+        min(len(core), LONG) / 10,
         "(" in word or ")" in word,
         '"' in word or "“" in word or "”" in word,
     )

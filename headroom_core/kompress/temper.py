@@ -57,9 +57,11 @@ class Temper:
 
     def __call__(self, scores: Vector, seen: Signals) -> Vector:
         """The scores of a call on the common scale, in the same order."""
-        if not len(scores):
-            return scores
-        z = (described(scores, seen) - np.array(self.mean)) / np.array(self.scale)
+        return self.moved(scores, described(scores, seen)) if len(scores) else scores
+
+    def moved(self, scores: Vector, shown: Vector) -> Vector:
+        """Any scores of the call that ``shown`` describes."""
+        z = (shown - np.array(self.mean)) / np.array(self.scale)
         times = np.exp(np.clip(z @ np.array(self.stretch), -MOST, MOST))
         return np.asarray(PIVOT + (scores - PIVOT) * times + z @ np.array(self.shift))
 

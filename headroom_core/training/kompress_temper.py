@@ -1,7 +1,9 @@
 """Fits ``kompress.temper`` on the fuse split: fewest tokens at equal loss over unlike calls, one row of weights per group.
 
-Minimises, by Adam on a smooth threshold, the mean share of tokens kept + LOSS * the mean share of evidence lost, where calls
-without evidence (the document with the answer taken out) only cost tokens. No choice is random, so no seed is asked for.
+One temper serves loose and strict thresholds alike, so it is fitted at three of them at once. Minimises, by Adam on smooth
+thresholds, at each the mean share of tokens kept + what the threshold charges for the mean share of evidence lost, where
+calls without evidence (the document with the answer taken out) only cost tokens. No choice is random, so no seed is asked
+for.
 """
 
 from __future__ import annotations
@@ -19,19 +21,27 @@ from headroom_core.kompress.signals import Vector
 from headroom_core.kompress.temper import MOST, PIVOT, Temper, described
 from headroom_core.training.kompress_calibrate import gold_alone, long_texts
 
-LOSS = 2.0
+LOSS = (2.0, 8.0, 30.0)
+"""What all evidence of a call is worth at each threshold, in shares of its tokens."""
 SOFT = 0.7
-"""Width of the smooth threshold, in logits."""
+"""Width of a smooth threshold, in logits."""
 HOPS = 3.0
 """Weight of a multi-hop call: there are few of them."""
-EMPTY = {"several documents": 8.0, "one text": 1.0, "long": 1.0}
-"""Weight of the tokens of a call without evidence."""
-STEPS, DECAY, START = 500, 0.003, -4.9
+EMPTY = {"several documents": (8.0, 4.0, 0.0), "one text": (1.0, 1.0, 0.0), "long": (0.0, 0.0, 0.0)}
+"""Weight of a call without evidence at each threshold."""
+STEPS, RATE, DECAY = 600, 0.02, 0.003
+USUAL = 0.03
+"""The share of evidence that is usually lost: by it the three sums are brought to one size."""
+START, APART = -4.9, 0.8
+"""Logit of the first threshold before the fit, and how far below it each further one begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call as the network saw it: its description, scores, shares of tokens, and the scores that hold its evidence."""
+    """One call as the network saw it: its description, scores, shares of tokens, and the scores that hold its evidence.
+
+    ``weight`` counts where there is evidence.
+    """
 
     shows: Vector
     scores: Vector
@@ -40,7 +50,7 @@ class Call:
     weight: float
 
 
-def calls(compressor: KompressCompressor, items: Iterable[Item], *, empty: float) -> list[Call]:
+def calls(compressor: KompressCompressor, items: Iterable[Item]) -> list[Call]:
     """What the network says of each item."""
     found = []
     for item in items:
@@ -48,8 +58,7 @@ def calls(compressor: KompressCompressor, items: Iterable[Item], *, empty: float
         seen, scores = compressor.judged(page.texts, item["query"])
         gold = np.array([scores[g].min() for g in page.gold])
         weight = HOPS if item["source"] in MULTI_HOP else 1.0
-        tokens = page.tokens / page.tokens.sum()
-        found.append(Call(described(scores, seen), scores, tokens, gold, weight if len(gold) else empty))
+        found.append(Call(described(scores, seen), scores, page.tokens / page.tokens.sum(), gold, weight))
     return found
 
 
@@ -66,38 +75,46 @@ def sets(items: Sequence[Item], count: int) -> dict[str, list[Item]]:
     }
 
 
-def fit(found: Sequence[Call]) -> Temper:
-    """One group's weights."""
+def fit(found: Sequence[Call], empty: Sequence[float]) -> Temper:
+    """One group's weights; ``empty``: see ``EMPTY``."""
     shown = np.array([c.shows for c in found])
     mean, scale = shown.mean(0), shown.std(0)
     scale[scale < 1e-3] = 1.0  # what never varies
     z = torch.from_numpy((shown - mean) / scale)
-    sizes = [len(c.scores) for c in found]
-    owner = torch.repeat_interleave(torch.arange(len(found)), torch.tensor(sizes))
-    scores = torch.from_numpy(np.concatenate([c.scores for c in found]))
-    tokens = torch.from_numpy(np.concatenate([c.tokens * c.weight for c in found])) / sum(c.weight for c in found)
-    asked = torch.repeat_interleave(torch.arange(len(found)), torch.tensor([len(c.gold) for c in found]))
-    gold = torch.from_numpy(np.concatenate([c.gold for c in found]))
-    parts = np.concatenate([np.full(len(c.gold), c.weight / max(1, len(c.gold))) for c in found])
-    lost = torch.from_numpy(parts / parts.sum())
+    scores, owner = _joined([c.scores for c in found])
+    gold, asked = _joined([c.gold for c in found])
+    lost = _shares([np.full(len(c.gold), c.weight / max(1, len(c.gold))) for c in found])
+    tokens = [_shares([c.tokens * (c.weight if len(c.gold) else weight) for c in found]) for weight in empty]
     shift, stretch = (torch.zeros(z.shape[1], dtype=torch.float64, requires_grad=True) for _ in range(2))
-    limit = torch.tensor(START, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.Adam([shift, stretch, limit], lr=0.02)
+    limits = (START - APART * torch.arange(len(LOSS), dtype=torch.float64)).requires_grad_()
+    optimizer = torch.optim.Adam([shift, stretch, limits], lr=RATE)
     for _ in range(STEPS):
-        times, moved = torch.exp((z @ stretch).clamp(-MOST, MOST)), z @ shift - limit
-
-        def over(
-            values: torch.Tensor, of: torch.Tensor, a: torch.Tensor = times, b: torch.Tensor = moved
-        ) -> torch.Tensor:
-            return torch.sigmoid((PIVOT + (values - PIVOT) * a[of] + b[of]) / SOFT)
-
-        total = (over(scores, owner) * tokens).sum() + LOSS * ((1 - over(gold, asked)) * lost).sum()
-        total = total + DECAY * ((shift**2).sum() + (stretch**2).sum())
+        times, moved = torch.exp((z @ stretch).clamp(-MOST, MOST)), z @ shift
+        tempered, wanted = (
+            PIVOT + (values - PIVOT) * times[of] + moved[of] for values, of in ((scores, owner), (gold, asked))
+        )
+        total = DECAY * ((shift**2).sum() + (stretch**2).sum())
+        for limit, price, share in zip(limits, LOSS, tokens, strict=True):
+            kept = (torch.sigmoid((tempered - limit) / SOFT) * share).sum()
+            gone = (torch.sigmoid((limit - wanted) / SOFT) * lost).sum()
+            total = total + (kept + price * gone) / (1 + USUAL * price) / len(LOSS)
         optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     rows = [np.round(v, 5).tolist() for v in (mean, scale, shift.detach().numpy(), stretch.detach().numpy())]
     return Temper(*map(tuple, rows))
+
+
+def _joined(values: Sequence[Vector]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The values of all calls, and the call of each."""
+    sizes = torch.tensor([len(v) for v in values])
+    return torch.from_numpy(np.concatenate(values)), torch.repeat_interleave(torch.arange(len(values)), sizes)
+
+
+def _shares(weights: Sequence[Vector]) -> torch.Tensor:
+    """The weights of all calls, made to sum to 1."""
+    found = np.concatenate(weights)
+    return torch.from_numpy(found / found.sum())
 
 
 def tempers(
@@ -106,6 +123,6 @@ def tempers(
     """All groups; ``compressor`` has none yet."""
     found = {}
     for group, chosen in sets(items, count).items():
-        found[group] = fit(calls(compressor, chosen, empty=EMPTY[group]))
+        found[group] = fit(calls(compressor, chosen), EMPTY[group])
         log(f"tempered: {group}, {len(chosen)} calls")
     return found
