@@ -118,16 +118,19 @@ def risk(run: Run) -> Lines:
     """The promise of max_risk on rows that calibrated nothing."""
     near = among_near(dev_rows(), sources=PAGES)
     hops = several_hops([*dev_rows(), *split_train()["dev"]])
-    mixed = [*run.some(near, 0.7), *run.some(hops, 0.3)]
-    groups = {
-        "several documents": mixed,
+    one, several = run.some(near, 0.7), run.some(hops, 0.3)
+    sets = {
+        "several documents": [*one, *several],
+        "  of one hop": one,
+        "  of several hops": several,
         "one text": gold_alone(run.some(near)),
         "long": long_texts(dev_rows(), max(10, run.each // 8), seed=3),
     }
     lines = ["\n## max_risk: mean loss and share of tokens kept on development rows"]
-    for group, items in groups.items():
+    for name, items in sets.items():
+        smallest = run.compressor.load().curves[name if name[0] != " " else "several documents"].smallest
         for alpha in (0.02, 0.05, 0.1):
-            if alpha < run.compressor.load().curves[group].smallest:
+            if alpha < smallest:
                 continue
             losses, kept = [], []
             for item in items:
@@ -139,7 +142,7 @@ def risk(run: Run) -> Lines:
                 losses.append(free.evidence_loss(item, [r.compressed for r in found]))
                 kept.append(sum(r.compressed_tokens for r in found) / sum(r.original_tokens for r in found))
             lines.append(
-                f"{group:18} alpha {alpha:.2f}: loss {np.mean(losses):.3f}, kept {np.mean(kept):.3f} ({len(items)} items)"
+                f"{name:18} alpha {alpha:.2f}: loss {np.mean(losses):.3f}, kept {np.mean(kept):.3f} ({len(items)} items)"
             )
     texts = [document["text"] for document in pool(dev_rows())][: run.each or None]
     free_cuts = [run.compressor.compress(text, max_risk=0.05) for text in texts]
