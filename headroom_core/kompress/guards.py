@@ -23,14 +23,15 @@ _UNIT = (
 _MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 FIRM = 3.0
 """Strength of the guards that matter most."""
+# what may follow is looked at first where a rule would else be tried at every word
 _RULES: tuple[tuple[float, re.Pattern[str]], ...] = (
     (FIRM, re.compile(rf"\d\S*(?:\s+{_UNIT}\b)?")),
-    (FIRM, re.compile(rf"\b(?:\d{{1,2}}\w{{0,2}}\s+(?:of\s+)?)?{_MONTH}\b\S*(?:\s+\d[\d,.]*)?")),
+    (FIRM, re.compile(rf"\b(?=[\dJFMASOND])(?:\d{{1,2}}\w{{0,2}}\s+(?:of\s+)?)?{_MONTH}\b\S*(?:\s+\d[\d,.]*)?")),
     (
         FIRM,
         re.compile(
-            r"\b(?:n(?:o(?:t|ne|r|body|thing|where)?|ever|either)|without|cannot|unless|except)\b\S*(?:\s+\w\S*)?"
-            r"|n['’]t\b(?:\s+\w\S*)?",
+            r"(?=[nwcue])(?:\b(?:n(?:o(?:t|ne|r|body|thing|where)?|ever|either)|without|cannot|unless|except)\b\S*"
+            r"(?:\s+\w\S*)?|n['’]t\b(?:\s+\w\S*)?)",
             re.IGNORECASE,
         ),
     ),
@@ -39,9 +40,9 @@ _RULES: tuple[tuple[float, re.Pattern[str]], ...] = (
     (
         1.5,
         re.compile(
-            r"\b(?:a(?:ll|ny|lways|t\s+(?:least|most))|e(?:very|ach|xactly|ight|leven)|only|one|both|m(?:ost|any|ust)"
-            r"|f(?:ew(?:er)?|our|ive|irst)|s(?:everal|ix|even|econd)|up\s+to|half|tw(?:ice|o|elve)|double|th(?:ree|ird)|nine"
-            r"|ten)\b",
+            r"\b(?=[abdefhmnostu])(?:a(?:ll|ny|lways|t\s+(?:least|most))|e(?:very|ach|xactly|ight|leven)|o(?:nly|ne)|both"
+            r"|m(?:ost|any|ust)|f(?:ew(?:er)?|our|ive|irst)|s(?:everal|ix|even|econd)|up\s+to|half|double|nine"
+            r"|t(?:w(?:ice|o|elve)|h(?:ree|ird)|en))\b",
             re.IGNORECASE,
         ),
     ),
@@ -65,7 +66,7 @@ def words_of(text: str) -> list[Span]:
 def strengths(text: str, words: list[Span]) -> NDArray[np.float64]:
     """How firmly each word is guarded: 0 not at all, 1 a name, up to 3 a number, negation or identifier."""
     firsts, lasts = [s for s, _ in words], [e for _, e in words]
-    found = np.zeros(len(words))
+    found = [0.0] * len(words)
     for i, (start, end) in enumerate(words):
         if end - start > _OPAQUE:  # encoded data, not a word; the rules below would take long over it
             text = text[:start] + " " * (end - start) + text[end:]
@@ -73,15 +74,17 @@ def strengths(text: str, words: list[Span]) -> NDArray[np.float64]:
     for strength, rule in _RULES:
         for match in rule.finditer(text):
             a, b = bisect_right(lasts, match.start()), bisect_left(firsts, match.end())
-            found[a:b] = np.maximum(found[a:b], strength)
+            found[a:b] = [max(known, strength) for known in found[a:b]]
     for match in _THAN.finditer(text):
         near = max(0, match.start() - 40)
         first = _MORE.search(text, near, match.start())
         a, b = bisect_right(lasts, first.start() if first else match.start()), bisect_left(firsts, match.end())
-        found[a:b] = np.maximum(found[a:b], 2.0)
+        found[a:b] = [max(known, 2.0) for known in found[a:b]]
     names = []
     for match in _CAPITAL.finditer(text):
-        i, core = bisect_right(firsts, match.start()) - 1, _POSSESSIVE.sub("", match.group(1))
+        i, core = bisect_right(firsts, match.start()) - 1, match.group(1)
+        if not core.isalpha():
+            core = _POSSESSIVE.sub("", core)
         if core != "I":
             opens = not i or (lasts[i - 1] - firsts[i - 1] <= _OPAQUE and _ends(text[firsts[i - 1] : lasts[i - 1]]))
             names.append((i, core, opens))
@@ -89,7 +92,7 @@ def strengths(text: str, words: list[Span]) -> NDArray[np.float64]:
     for i, core, opens in names:
         if not opens or core in inside:  # a capital that only opens a sentence tells no name
             found[i] = max(found[i], 1.0)
-    return found
+    return np.array(found)
 
 
 def _ends(word: str) -> bool:

@@ -92,7 +92,7 @@ def window(staged: Staged, document: Pieces, start: int, end: int) -> tuple[Wind
     assert scores.start is not None
     assert scores.end is not None
     said = ((scores.keep, first), (scores.span, first), (scores.start, first), (scores.end, last))
-    shapes, article = _shapes([text[a:b] for a, b in spans])
+    shapes, article = _shapes(guards.WORD.findall(text))
     own = np.empty((len(spans), OWN), np.float32)
     for column, (head, place) in enumerate(said):
         own[:, column] = head[0, 1:][place] / 4
@@ -252,14 +252,10 @@ def _runs(seen: Sequence[Window]) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 
 def _pass_on(worth: Floats, article: NDArray[np.bool_]) -> None:
     """Give phrases that begin or end with an article to the words next to it; a phrase of articles alone is none."""
-    last = worth.shape[1] - 1
-    places = np.argwhere(article).tolist()
-    for row, at in places:
-        if at < last:
-            worth[row, at + 1] += worth[row, at]
-        worth[row, at] = 0
-    for row, at in reversed(places):
-        if at:
-            worth[row, :, at - 1] += worth[row, :, at]
-        worth[row, :, at] = 0
-    worth *= np.tri(last + 1, dtype=np.float32).T
+    rows, places = np.nonzero(article)
+    for side, step in ((worth, 1), (worth.transpose(0, 2, 1), -1)):  # first by their beginning, then by their end
+        inside = (places + step >= 0) & (places + step < worth.shape[1])
+        while len(moved := side[rows, places]) and moved.any():  # a second time where articles stand side by side
+            side[rows, places] = 0
+            side[rows[inside], places[inside] + step] += moved[inside]
+    worth *= np.tri(worth.shape[1], dtype=np.float32).T

@@ -50,8 +50,11 @@ class Words:
     ) -> Words:
         """Words with the scores of ``phrases``. Loose marks (see ``_loose``) are words of their own, the first to go."""
         loose = _loose(text, spans, guard)
-        spans = [part for span, apart in zip(spans, loose.tolist(), strict=True) for part in _parted(span, apart)]
         behind = np.flatnonzero(loose) + 1
+        spans = spans.copy()
+        for i in reversed((behind - 1).tolist()):
+            start, end = spans[i]
+            spans[i : i + 1] = [(start, end - 1), (end - 1, end)]
         guard, score = np.insert(guard, behind, 0.0), np.insert(score, behind, 0.0)
         return cls(text, spans, _sentence_of(spans, units), score, guard, guards.pairs(text, spans), ranked=True)
 
@@ -118,11 +121,6 @@ def _loose(text: str, spans: Sequence[Span], guard: NDArray[np.float64]) -> Mask
     between[:-1] = (guard[:-1] > 0) & (guard[1:] > 0)
     marked = np.array([b - a > 1 and text[b - 1] in ",;:" for a, b in spans], np.bool_)
     return np.asarray(marked & ~between)
-
-
-def _parted(span: Span, loose: bool) -> list[Span]:
-    """A word, and the mark at its end apart where it is loose."""
-    return [(span[0], span[1] - 1), (span[1] - 1, span[1])] if loose else [span]
 
 
 def _sentence_of(spans: Sequence[Span], units: Sequence[Span]) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def split(tokenizer: Any, texts: Sequence[str]) -> list[Pieces]:
     """Tokenise documents once; windows are cut from the pieces, never tokenised again."""
     found = []
     for text, encoding in zip(texts, tokenizer.encode_batch(list(texts), add_special_tokens=False), strict=True):
-        offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
+        offsets = np.fromiter(chain.from_iterable(encoding.offsets), np.int64).reshape(-1, 2)
         units = sentences(text)
         firsts = np.fromiter((s for s, _ in units), np.int64, len(units))
         cuts = np.append(np.searchsorted(offsets[:, 0], firsts), len(offsets))
