@@ -246,7 +246,9 @@ def _runs(seen: Sequence[Window]) -> tuple[NDArray[np.int64], NDArray[np.int64]]
     """First word and number of words of each stretch that shares a window and a sentence."""
     sentence = np.concatenate([w.sentence for w in seen])
     owner = np.repeat(np.arange(len(seen)), [len(w.spans) for w in seen])
-    starts = np.flatnonzero((np.diff(sentence, prepend=-1) != 0) | (np.diff(owner, prepend=-1) != 0))
+    fresh = np.ones(len(sentence), np.bool_)
+    fresh[1:] = (sentence[1:] != sentence[:-1]) | (owner[1:] != owner[:-1])
+    starts = np.flatnonzero(fresh)
     return starts, np.diff(starts, append=len(sentence))
 
 
