@@ -41,6 +41,7 @@ from headroom_core.evals.kompress_sets import (
     split_train,
 )
 from headroom_core.evals.metrics import bootstrap
+from headroom_core.kompress.calibrate import FEW
 from headroom_core.kompress.compressor import KompressCompressor
 from headroom_core.training.kompress_calibrate import gold_alone, long_texts
 from headroom_core.training.kompress_start import folder as start_folder
@@ -119,16 +120,19 @@ def risk(run: Run) -> Lines:
     near = among_near(dev_rows(), sources=PAGES)
     hops = several_hops([*dev_rows(), *split_train()["dev"]])
     one, several = run.some(near, 0.7), run.some(hops, 0.3)
+    two, three, ten = (run.some(among_near(dev_rows(), sources=PAGES, near=others), 0.3) for others in (1, 2, 9))
     sets = {
-        "several documents": [*one, *several],
-        "  of one hop": one,
-        "  of several hops": several,
+        "few documents": [*two, *three],
+        "several documents": [*one, *(item for item in several if len(item["documents"]) > FEW)],
+        "  one hop": one,
+        "  one hop, ten documents": ten,
+        "  several hops": several,
         "one text": gold_alone(run.some(near)),
         "long": long_texts(dev_rows(), max(10, run.each // 8), seed=3),
     }
     lines = ["\n## max_risk: mean loss and share of tokens kept on development rows"]
     for name, items in sets.items():
-        smallest = run.compressor.load().curves[name if name[0] != " " else "several documents"].smallest
+        smallest = run.compressor.load().curves["several documents" if name[0] == " " else name].smallest
         for alpha in (0.02, 0.05, 0.1):
             if alpha < smallest:
                 continue
@@ -142,13 +146,13 @@ def risk(run: Run) -> Lines:
                 losses.append(free.evidence_loss(item, [r.compressed for r in found]))
                 kept.append(sum(r.compressed_tokens for r in found) / sum(r.original_tokens for r in found))
             lines.append(
-                f"{name:18} alpha {alpha:.2f}: loss {np.mean(losses):.3f}, kept {np.mean(kept):.3f} ({len(items)} items)"
+                f"{name:26} alpha {alpha:.2f}: loss {np.mean(losses):.3f}, kept {np.mean(kept):.3f} ({len(items)} items)"
             )
     texts = [document["text"] for document in pool(dev_rows())][: run.each or None]
     free_cuts = [run.compressor.compress(text, max_risk=0.05) for text in texts]
     lost = np.mean([free.marks_loss(r.original, r.compressed) for r in free_cuts])
     rate = np.mean([r.compression_ratio for r in free_cuts])
-    return [*lines, f"{'query-free':18} alpha 0.05: loss {lost:.3f}, kept {rate:.3f} ({len(texts)} items)"]
+    return [*lines, f"{'query-free':26} alpha 0.05: loss {lost:.3f}, kept {rate:.3f} ({len(texts)} items)"]
 
 
 def query_free(run: Run) -> Lines:

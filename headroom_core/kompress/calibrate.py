@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from headroom_core.errors import InvalidInput
 
-GROUPS = ("query-free", "one text", "several documents", "long")
-"""What a call shows about itself; ``long`` is a text of more than ``LONG`` tokens with a query."""
+GROUPS = ("query-free", "one text", "few documents", "several documents", "long")
+"""What a call shows about itself: ``few`` are at most ``FEW``; ``long`` is a text of more than ``LONG`` tokens with a query."""
 
+FEW = 3
 LONG = 4000
 
 

@@ -15,7 +15,7 @@ from headroom_core import settings
 from headroom_core.cache import BoundedCache, digest
 from headroom_core.errors import InvalidInput
 from headroom_core.kompress import loaded, plain
-from headroom_core.kompress.calibrate import LONG
+from headroom_core.kompress.calibrate import FEW, LONG
 from headroom_core.kompress.chunks import Span
 from headroom_core.kompress.fuse import judged
 from headroom_core.kompress.loaded import Loaded
@@ -340,7 +340,9 @@ def _group(call: str, count: int, query: str | None, total: int) -> str:
     """The calibration group that a call of ``count`` texts and ``total`` tokens shows."""
     if not query:
         return "query-free"
-    return "several documents" if call == "several" and count > 1 else "long" if total > LONG else "one text"
+    if call == "several" and count > 1:
+        return "few documents" if count <= FEW else "several documents"
+    return "long" if total > LONG else "one text"
 
 
 def _chosen(parts: Sequence[Words], scores: Sequence[Vector], query: str | None, limit: float) -> list[Mask]:

@@ -96,7 +96,7 @@ def finish(folder: Path, teachers: Sequence[phrases.Teacher], *, small: bool, se
     weights, notes, splits = Weights(), {"seed": seed}, split_train()
     said = phrases.write(folder, splits["train"][::8] if small else splits["train"], splits["fuse"], seed, teachers)
     write_manifest(folder, weights, notes, phrases=said)
-    found = tempers(_compressor(folder), splits["fuse"], 150 if small else 720)
+    found = tempers(_compressor(folder), splits["fuse"], 150 if small else 717)
     write_manifest(folder, weights, notes, phrases=said, tempers=found)
     size = 220 if small else 800
     sizes = {"several documents": size, "one text": size, "long": 220, "query-free": 400}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from headroom_core.evals.kompress_curves import sheet
 from headroom_core.evals.kompress_sets import PAGES, Item, among_near, pool, several_hops
 from headroom_core.evals.marks_query_free import bare, marks
-from headroom_core.kompress.calibrate import Curve, curve
+from headroom_core.kompress.calibrate import FEW, Curve, curve
 from headroom_core.kompress.compressor import KompressCompressor
 from headroom_core.kompress.select import Words
 
@@ -58,6 +58,14 @@ def gold_alone(items: Iterable[Item]) -> list[Item]:
     return [{**i, "documents": [d for d in i["documents"] if d["evidence"]]} for i in items]
 
 
+def by_size(items: Iterable[Item]) -> tuple[list[Item], list[Item]]:
+    """Those of at most ``FEW`` documents, and those of more."""
+    found: tuple[list[Item], list[Item]] = ([], [])
+    for item in items:
+        found[len(item["documents"]) > FEW].append(item)
+    return found
+
+
 def evidence_scores(compressor: KompressCompressor, items: Iterable[Item]) -> list[Vector]:
     """Per item the score at which each gold unit is lost: that of its weakest sentence."""
     found = []
@@ -91,9 +99,13 @@ def risk_curves(
     compressor: KompressCompressor, items: Sequence[Item], sizes: dict[str, int], log: Callable[[str], None] = print
 ) -> dict[str, Curve]:
     """All groups of ``calibrate.GROUPS``; ``sizes`` bounds the items of each."""
-    near = among_near(items, sources=PAGES)[: sizes["several documents"]]
-    several = [*several_hops(items), *near]
-    found = {"several documents": curve(evidence_scores(compressor, several))}
+    size = sizes["several documents"]
+    near = among_near(items, sources=PAGES)[:size]
+    many, one, two = (among_near(items, sources=PAGES, near=others) for others in (8, 1, 2))
+    few, more = by_size(several_hops(items))
+    found = {"few documents": curve(evidence_scores(compressor, [*few, *one[: size // 2], *two[size // 2 : size]]))}
+    log("calibrated: few documents")
+    found["several documents"] = curve(evidence_scores(compressor, [*more, *near, *many[: size // 4]]))
     log("calibrated: several documents")
     found["one text"] = curve(evidence_scores(compressor, gold_alone(near)[: sizes["one text"]]))
     log("calibrated: one text")

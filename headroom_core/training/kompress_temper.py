@@ -19,7 +19,7 @@ from headroom_core.evals.kompress_sets import MULTI_HOP, PAGES, Item, among_near
 from headroom_core.kompress.compressor import KompressCompressor
 from headroom_core.kompress.signals import Vector
 from headroom_core.kompress.temper import MOST, PIVOT, Temper, described
-from headroom_core.training.kompress_calibrate import gold_alone, long_texts
+from headroom_core.training.kompress_calibrate import by_size, gold_alone, long_texts
 
 LOSS = (2.0, 8.0, 30.0)
 """What all evidence of a call is worth at each threshold, in shares of its tokens."""
@@ -27,7 +27,12 @@ SOFT = 0.7
 """Width of a smooth threshold, in logits."""
 HOPS = 3.0
 """Weight of a multi-hop call: there are few of them."""
-EMPTY = {"several documents": (8.0, 4.0, 0.0), "one text": (1.0, 1.0, 0.0), "long": (0.0, 0.0, 0.0)}
+EMPTY = {
+    "few documents": (8.0, 4.0, 0.0),
+    "several documents": (8.0, 4.0, 0.0),
+    "one text": (1.0, 1.0, 0.0),
+    "long": (0.0, 0.0, 0.0),
+}
 """Weight of a call without evidence at each threshold."""
 STEPS, RATE, DECAY = 600, 0.02, 0.003
 USUAL = 0.03
@@ -63,15 +68,21 @@ def calls(compressor: KompressCompressor, items: Iterable[Item]) -> list[Call]:
 
 
 def sets(items: Sequence[Item], count: int) -> dict[str, list[Item]]:
-    """The calls of each group: with evidence, and without."""
-    near = sample(among_near(items, sources=PAGES), count)
-    gone = sample(among_near(items, sources=PAGES, take_gold_out=True), count * 2 // 5)
-    alone = [{**i, "documents": i["documents"][:1]} for i in gone]
-    long = long_texts(items, count * 3 // 10, seed=5)
+    """The calls of each group: with evidence, and without.
+
+    Numbers of documents vary on both sides, lest the fit takes the number for the answer's presence.
+    """
+
+    def near(others: int, size: int, *, gone: bool = False) -> list[Item]:
+        return sample(among_near(items, sources=PAGES, near=others, take_gold_out=gone), size)
+
+    usual, empty = near(4, count), near(4, count // 3, gone=True)
+    few, more = by_size(several_hops(items))
     return {
-        "several documents": [*near, *several_hops(items), *gone],
-        "one text": [*gold_alone(near), *alone],
-        "long": long,
+        "few documents": [*near(1, count), *near(2, count), *few, *near(2, count // 5, gone=True)],
+        "several documents": [*usual, *near(8, count // 7), *more, *empty, *near(8, count // 6, gone=True)],
+        "one text": [*gold_alone(usual), *({**i, "documents": i["documents"][:1]} for i in empty)],
+        "long": long_texts(items, count // 3, seed=5),
     }
 
 

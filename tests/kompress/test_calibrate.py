@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from headroom_core.errors import InvalidInput
-from headroom_core.kompress.calibrate import Curve, curve
+from headroom_core.kompress.calibrate import FEW, GROUPS, LONG, Curve, curve
+from headroom_core.kompress.compressor import KompressCompressor, _group
 
 
 def _items(count: int, seed: int) -> list[np.ndarray]:
@@ -42,3 +43,27 @@ def test_curves_survive_their_file():
     """Stored and read back, a curve gives the same thresholds."""
     made = curve(_items(300, 4))
     assert Curve.of(made.as_dict()) == made
+
+
+@pytest.mark.parametrize(
+    ("call", "count", "query", "tokens", "group"),
+    [
+        ("one", 1, None, 9000, "query-free"),
+        ("one", 1, "Who?", LONG, "one text"),
+        ("one", 1, "Who?", LONG + 1, "long"),
+        ("several", 1, "Who?", 100, "one text"),
+        ("several", 2, "Who?", 100, "few documents"),
+        ("several", FEW, "Who?", 9000, "few documents"),
+        ("several", FEW + 1, "Who?", 100, "several documents"),
+    ],
+)
+def test_the_group_that_a_call_shows(call: str, count: int, query: str | None, tokens: int, group: str) -> None:
+    """Query, number of documents and size choose among the groups."""
+    assert _group(call, count, query, tokens) == group
+
+
+def test_the_bundle_knows_every_group() -> None:
+    """Each group has its thresholds, and each with a query its temper."""
+    loaded = KompressCompressor(enable_ccr=False, threads=1).load()
+    assert set(loaded.curves) == set(GROUPS)
+    assert set(loaded.tempers) == set(GROUPS) - {"query-free"}
