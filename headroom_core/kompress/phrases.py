@@ -257,7 +257,7 @@ def _pass_on(worth: Floats, article: NDArray[np.bool_]) -> None:
     rows, places = np.nonzero(article)
     for side, step in ((worth, 1), (worth.transpose(0, 2, 1), -1)):  # first by their beginning, then by their end
         inside = (places + step >= 0) & (places + step < worth.shape[1])
-        while len(moved := side[rows, places]) and moved.any():  # a second time where articles stand side by side
+        while (moved := side[rows, places]).any():  # a second time where articles stand side by side
             side[rows, places] = 0
             side[rows[inside], places[inside] + step] += moved[inside]
     worth *= np.tri(worth.shape[1], dtype=np.float32).T
