@@ -41,9 +41,8 @@ from headroom_core.evals.kompress_sets import (
     split_train,
 )
 from headroom_core.evals.metrics import bootstrap
-from headroom_core.kompress.calibrate import FEW
 from headroom_core.kompress.compressor import KompressCompressor
-from headroom_core.training.kompress_calibrate import gold_alone, long_texts
+from headroom_core.training.kompress_calibrate import by_size, gold_alone, long_texts
 from headroom_core.training.kompress_start import folder as start_folder
 
 Lines = list[str]
@@ -121,20 +120,19 @@ def risk(run: Run) -> Lines:
     hops = several_hops([*dev_rows(), *split_train()["dev"]])
     one, several = run.some(near, 0.7), run.some(hops, 0.3)
     two, three, ten = (run.some(among_near(dev_rows(), sources=PAGES, near=others), 0.3) for others in (1, 2, 9))
-    sets = {
-        "few documents": [*two, *three],
-        "several documents": [*one, *(item for item in several if len(item["documents"]) > FEW)],
-        "  one hop": one,
-        "  one hop, ten documents": ten,
-        "  several hops": several,
-        "one text": gold_alone(run.some(near)),
-        "long": long_texts(dev_rows(), max(10, run.each // 8), seed=3),
-    }
+    sets = [
+        ("few documents", "few documents", [*two, *three]),
+        ("several documents", "several documents", [*one, *by_size(several)[1]]),
+        ("  one hop", "several documents", one),
+        ("  one hop, ten documents", "several documents", ten),
+        ("  several hops", "several documents", several),
+        ("one text", "one text", gold_alone(run.some(near))),
+        ("long", "long", long_texts(dev_rows(), max(10, run.each // 8), seed=3)),
+    ]
     lines = ["\n## max_risk: mean loss and share of tokens kept on development rows"]
-    for name, items in sets.items():
-        smallest = run.compressor.load().curves["several documents" if name[0] == " " else name].smallest
+    for name, group, items in sets:
         for alpha in (0.02, 0.05, 0.1):
-            if alpha < smallest:
+            if alpha < run.compressor.load().curves[group].smallest:
                 continue
             losses, kept = [], []
             for item in items:

@@ -28,10 +28,10 @@ from headroom_core.models.sessions import session
 
 Floats = NDArray[np.float32]
 
-LONG = 15
+LETTERS = 15
 """Letters of the longest word that is told from longer ones."""
 _EIGHT = Struct("8f")
-_PLAIN = [[_EIGHT.pack(stop, 0, 0, 0, 0, size / 10, 0, 0) for size in range(LONG + 1)] for stop in (False, True)]
+_PLAIN = [[_EIGHT.pack(stop, 0, 0, 0, 0, size / 10, 0, 0) for size in range(LETTERS + 1)] for stop in (False, True)]
 """Shapes of words in small letters alone: most words."""
 LONGEST = 16
 OWN = 18
@@ -110,7 +110,7 @@ def window(staged: Staged, document: Pieces, start: int, end: int) -> tuple[Wind
 def _shape(word: str) -> tuple[str, bool, bytes]:
     """A word without marks at its ends, in lower case; whether it is an article; its shape as eight floats."""
     if word.islower() and word.isalpha():
-        return word, word in ARTICLES, _PLAIN[word in STOPWORDS][min(len(word), LONG)]
+        return word, word in ARTICLES, _PLAIN[word in STOPWORDS][min(len(word), LETTERS)]
     core = word.strip(MARKS).lower()
     columns = (
         core in STOPWORDS,
@@ -118,7 +118,7 @@ def _shape(word: str) -> tuple[str, bool, bytes]:
         not core.isalpha() and any(map(str.isdigit, core)),
         word[-1] in ",;:",
         word[-1] in ".!?",
-        min(len(core), LONG) / 10,
+        min(len(core), LETTERS) / 10,
         "(" in word or ")" in word,
         '"' in word or "“" in word or "”" in word,
     )

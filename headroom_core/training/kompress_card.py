@@ -69,9 +69,9 @@ logits then differ from full precision by 0.07 on average instead of 0.21, for a
 
 Word overlap, embedding of the question, answer probability and document relevance as further terms of a fitted linear or
 small neural fusion gained nothing beyond noise once the ranking loss was in place, and a fitted fusion lost on the tail; they
-are left out. Joint scoring of a shortlist packed into one window gained nothing either. A third and fourth reading, each behind the best sentence of a further document, moved nothing.
-BM25 of the question where no
-sentence is sure helped these 400 questions at 99 %, but not 400 of the fuse split nor several hops: left out.
+are left out. Joint scoring of a shortlist packed into one window gained nothing either. A third and fourth reading, each
+behind the best sentence of a further document, moved nothing. BM25 of the question where no sentence is sure helped these 400
+questions at 99 %, but not 400 of the fuse split nor several hops: left out.
 Of the eight worst gold sentences of the 400 two are wrong or alternative labels.
 
 A temper that is fitted at the threshold of `max_risk=0.05` alone learns to drop calls without an answer, and pushes hard
