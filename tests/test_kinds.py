@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import textwrap
 import traceback
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 from headroom_core import compress
 from headroom_core.kinds import Detected, detect
 from headroom_core.transforms._search.grouped import group
+from tests.language.test_tables import LAYOUTS
+from tests.language.test_wrapped import PROSE as HARBOUR
 from tests.timing import cpu_seconds
 
 CODE = '''"""Reads things."""
@@ -255,3 +258,12 @@ def test_statements_of_databases_are_code(text: str) -> None:
     """Neither a log nor prose: nothing of them is lost."""
     assert detect(text).kind == "code"
     assert compress(text, query="What of k17?").text == text
+
+
+def test_wrapped_prose_and_prose_around_a_table_are_prose():
+    """Lines of a PDF look like those of a log by their length, and so do rows; sentences tell."""
+    wrapped = textwrap.fill(HARBOUR, 70)
+    assert detect(f"The harbour\n{wrapped}\n\nThe lamp\n{wrapped}").kind == "prose"
+    for layout, lines in LAYOUTS.items():
+        found = detect(f"The harbour\n\n{HARBOUR}\n\n" + "\n".join(lines) + f"\n\n{HARBOUR}")
+        assert found.kind == "prose", layout

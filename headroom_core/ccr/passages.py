@@ -35,7 +35,7 @@ def ranked(text: str, query: str, bounds: Sequence[tuple[int, int]] | None = Non
     ``bounds`` gives the passages where the text has units of its own (rows). Raises ``InvalidInput`` for a query
     without a word.
     """
-    from headroom_core.kompress.lexical import Bm25, content
+    from headroom_core.language.lexical import Bm25, content
 
     wanted = list(dict.fromkeys([*content(query), *_parts(query)]))[:_MOST_WORDS]
     if not wanted:
@@ -92,14 +92,14 @@ def _held(low: str, wanted: Sequence[str]) -> int:
 
 
 def _words(text: str) -> list[str]:
-    from headroom_core.kompress.lexical import stems
+    from headroom_core.language.lexical import stems
 
     return stems(text) + _parts(text)
 
 
 def _parts(text: str) -> list[str]:
     """The words inside identifiers: ``maxRetries`` and ``max_retries`` give ``max`` and ``retri``."""
-    from headroom_core.kompress.lexical import stems
+    from headroom_core.language.lexical import stems
 
     found: list[str] = []
     for word in re.findall(r"\w+", text):

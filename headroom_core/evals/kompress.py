@@ -40,6 +40,7 @@ from headroom_core.evals.kompress_sets import (
     several_hops,
     split_train,
 )
+from headroom_core.evals.kompress_tables import tabled, wrapped
 from headroom_core.evals.metrics import bootstrap
 from headroom_core.kompress.compressor import KompressCompressor
 from headroom_core.training.kompress_calibrate import by_size, gold_alone, long_texts
@@ -78,6 +79,21 @@ def multi_hop(run: Run) -> Lines:
     """Several hops: development rows of both files."""
     pages = [sheet(item) for item in run.some(several_hops([*dev_rows(), *split_train()["dev"]]), 0.6)]
     return table("Several hops", pages, run.rankers, whole=True)
+
+
+def wrapping(run: Run) -> Lines:
+    """One hop again, in lines of 80 characters."""
+    pages = [sheet(item) for item in wrapped(run.some(among_near(dev_rows(), sources=PAGES)), 80)]
+    return table("Gold document among four near ones, lines wrapped at 80 characters", pages, run.rankers)
+
+
+def table_rows(run: Run) -> Lines:
+    """Rows of tables between passages."""
+    sets = {name: [i for i in tabled() if i["source"] == name] for name in ("flights", "functions")}
+    found: Lines = []
+    for name, items in sets.items():
+        found += table(f"A row of five tables among passages: {name}", [sheet(i) for i in run.some(items)], run.rankers)
+    return found
 
 
 def meeting(run: Run) -> Lines:
@@ -199,6 +215,8 @@ def context(run: Run) -> Lines:
 MEASURES: dict[str, Callable[[Run], Lines]] = {
     "one-hop": one_hop,
     "multi-hop": multi_hop,
+    "wrapped": wrapping,
+    "tables": table_rows,
     "meetings": meeting,
     "no-answer": no_answer,
     "risk": risk,

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headroom_core.evals.kompress_sets import Item
-from headroom_core.kompress.chunks import Span, sentences
 from headroom_core.kompress.compressor import KompressCompressor
-from headroom_core.kompress.lexical import Bm25, content, stems
+from headroom_core.language.lexical import Bm25, content, stems
+from headroom_core.language.sentences import sentences
+from headroom_core.language.span import Span
 from headroom_core.tokens.text import counter
 
 Vector = NDArray[np.float64]

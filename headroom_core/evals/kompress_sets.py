@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from headroom_core.evals.data import rows
-from headroom_core.kompress.lexical import Bm25, content, stems
+from headroom_core.language.lexical import Bm25, content, stems
 
 Item = dict[str, Any]
 

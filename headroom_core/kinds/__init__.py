@@ -14,6 +14,9 @@ from headroom_core.kinds import json_, tables
 from headroom_core.kinds.marks import ANSI, DIFF, DIFF_EXTENDED, FEATURES, HIT, HIT_PLAIN, LINE, RUN_END, TAG, Votes
 from headroom_core.kinds.samples import SAMPLE_LINES, WINDOW, sample
 from headroom_core.kinds.weights import WEIGHTS
+from headroom_core.language.lexical import STOPWORDS
+from headroom_core.language.sentences import sentences
+from headroom_core.language.tables import tables as in_text
 from headroom_core.syntax import guess, gutter
 from headroom_core.types import Kind
 
@@ -107,7 +110,8 @@ def _votes(lines: list[str], text: str) -> Detected:
         found = rule(lines, votes, text)
         if found is not None:
             return found
-    return _blend(votes, text)
+    found = _blend(votes, text)
+    return _written(text) or found if found.kind == "log" else found
 
 
 def _ci(lines: list[str], votes: Votes, text: str) -> Detected | None:
@@ -274,7 +278,7 @@ def _markup(lines: list[str], votes: Votes, text: str) -> Detected | None:
 
 def _table(lines: list[str], votes: Votes, text: str) -> Detected | None:
     sure = tables.laid_out(lines, votes)
-    return Detected("table", sure) if sure else None
+    return _written(text, _RATHER) or Detected("table", sure) if sure else None
 
 
 def _log(lines: list[str], votes: Votes, text: str) -> Detected | None:
@@ -313,6 +317,30 @@ def _blend(votes: Votes, text: str) -> Detected:
         if sure >= 0.5
         else Detected("prose", round(parts["prose"] / sum(parts.values()), 3))
     )
+
+
+def _written(text: str, least: float = 0.0) -> Detected | None:
+    """Sentences in wrapped lines or around tables, whose lines look like something else; ``least``: their share in all."""
+    head = text[:WINDOW]
+    units = sentences(head)
+    rows = {i for table in in_text(head, units) for i in (*table.head, *table.rows)}
+    sizes = [
+        sum(end - start for i, (start, end) in enumerate(units) if (i in rows) == inside) for inside in (True, False)
+    ]
+    running = sum(end - start for i, (start, end) in enumerate(units) if i not in rows and _running(head[start:end]))
+    needed = _WRITTEN * sizes[1] * (0.5 if sizes[0] > _TABLED * len(head) else 1)
+    return Detected("prose", 0.9) if running >= max(needed, least * len(head), _TINY) else None
+
+
+def _running(unit: str) -> bool:
+    """A sentence of eight words and more, one in four of them such as every sentence needs."""
+    words = unit.lower().split()
+    return len(words) >= 8 and sum(word in STOPWORDS for word in words) * 4 >= len(words)
+
+
+_WRITTEN, _TABLED, _RATHER = 0.6, 0.3, 0.4
+"""Least share of sentences in what stands outside of tables; half of it where tables make up more than this share; and the
+share of all from which a text is rather prose than a table."""
 
 
 def features(votes: Votes) -> list[float]:

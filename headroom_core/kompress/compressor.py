@@ -16,11 +16,11 @@ from headroom_core.cache import BoundedCache, digest
 from headroom_core.errors import InvalidInput
 from headroom_core.kompress import loaded, plain
 from headroom_core.kompress.calibrate import FEW, LONG
-from headroom_core.kompress.chunks import Span
 from headroom_core.kompress.fuse import judged
 from headroom_core.kompress.loaded import Loaded
 from headroom_core.kompress.select import Mask, Words, fill, order_asked, order_free, render, spans_of
 from headroom_core.kompress.signals import Signals, Vector, query_ids, split
+from headroom_core.language.span import Span
 from headroom_core.models.resolve import resolve
 from headroom_core.tokens.text import Counter
 from headroom_core.tokens.text import counter as counter_for
@@ -175,7 +175,7 @@ class KompressCompressor:
         return list(self._cached("several", tuple(documents), query, target_ratio, max_risk, token_budget))
 
     def sentence_scores(self, texts: Sequence[str], query: str, *, call: str = "several") -> list[Vector]:
-        """The fused logit of every sentence (``chunks.sentences``) of each text."""
+        """The fused logit of every sentence (``language.sentences``) of each text."""
         return self._read(tuple(texts), query, _group(call, len(texts), query, sum(map(self._counter, texts))))[1]
 
     def judged(self, texts: Sequence[str], query: str) -> tuple[Signals, Vector]:

@@ -3,6 +3,7 @@
 score = late + hint * max(0, again - late) * p(best + GATE) + first * [opens its document]
         + link * named-by-a-good-sentence * (1 - p) + bridge * shares-names-with-a-good-sentence * (1 - p)
         - brief * log(pieces / USUAL) + window * relevance-of-its-window + wide * mean over 41 sentences, in transcripts
+        + row * squared-share-of-the-question's-words, in rows of tables
 
 p is the logistic function of ``late``. A link is a document's name in a well-scored sentence of another document; a
 bridge is a name or number that a sentence shares with a well-scored one of another document and the query does not
@@ -20,14 +21,15 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from headroom_core.kompress.lexical import STOPWORDS, Bm25, content, stems
 from headroom_core.kompress.scorer import Staged, sigmoid
 from headroom_core.kompress.signals import Pieces, Signals, Vector, read, read_again
+from headroom_core.language.lexical import STOPWORDS, Bm25, content, stems
+from headroom_core.language.tables import tables
+from headroom_core.language.wrapped import TURN
 
 _NAME = re.compile(
     r"\A\W*(.{2,90}?)(?:\s*\(|,|;|\s+(?:is|was|are|were|has|had|refers|may|can|serves?d?|born|became|plays?|played|stars?)\b)"
 )
-_TURN = re.compile(r"\A[^\W\d_][\w .'-]{0,40}:\s")
 _HEADING = 12
 _NAMES = re.compile(r"[^\W\d_a-z]\w+|\d[\d,.]*\d|\d")
 GATE = 2.0
@@ -50,6 +52,7 @@ class Weights:
     brief: float = 0.5
     window: float = 0.15
     wide: float = 2.0
+    row: float = 10.0
     shift: float = 0.0
 
     def as_dict(self) -> dict[str, float]:
@@ -89,13 +92,39 @@ def fused(seen: Signals, again: Vector, weights: Weights, query: str = "") -> Ve
         if is_transcript(text):
             own = slice(int(firsts[d]), int(firsts[d + 1]))
             score[own] += weights.wide * _smooth(seen.late[own], 20)
+    _rows(score, seen, firsts.tolist(), weights.row, query)
     return np.asarray(score + weights.shift)
+
+
+def _rows(score: Vector, seen: Signals, firsts: Sequence[int], weight: float, query: str) -> None:
+    """Raise the rows of tables by the question's words in them, and each header to its best row.
+
+    Only words that some row holds count: the names of table and column are said once, above. They count by their
+    rarity among all sentences, and squared, since half a match is mostly chance; one word that a single row holds is
+    worth the whole ``weight``.
+    """
+    placed = [
+        (slice(first + t.head.start, first + t.head.stop), slice(first + t.rows.start, first + t.rows.stop))
+        for first, document in zip(firsts, seen.documents, strict=False)
+        for t in tables(document.text, document.units)
+    ]
+    if not placed:
+        return
+    texts = (seen.documents[d].text[s:e] for d, (s, e) in zip(seen.document.tolist(), seen.units, strict=True))
+    units = [stems(text) for text in texts]
+    index, held = Bm25(units), {word for _, rows in placed for unit in units[rows] for word in unit}
+    rarity = {word: index.idf(word) for word in content(query) if word in held}
+    once = math.log1p((len(units) - 0.5) / 1.5)
+    for head, rows in placed:
+        cover = _cover([set(unit) for unit in units[rows]], rarity, max(once, sum(rarity.values())))
+        score[rows] += weight * cover**2
+        score[head] = np.maximum(score[head], score[rows].max())
 
 
 def is_transcript(text: str) -> bool:
     """Do most lines begin with a speaker?"""
     lines = [line for line in text[:6000].split("\n")[:40] if line.strip()]
-    return len(lines) >= 5 and sum(bool(_TURN.match(line)) for line in lines) >= 0.6 * len(lines)
+    return len(lines) >= 5 and sum(bool(TURN.match(line)) for line in lines) >= 0.6 * len(lines)
 
 
 def name_of(text: str) -> list[str]:

@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 import numpy as np
 from numpy.typing import NDArray
 
-from headroom_core.kompress.chunks import Span
+from headroom_core.language.span import Span
 
 _UNIT = (
     r"(?:%|percent|per\s+cent|kilo\w+|k?m|cm|mm|nm|miles?|met(?:er|re)s?|feet|foot|ft|inch(?:es)?|yards?|acres?|hectares?"

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headroom_core.kompress import guards, nested
-from headroom_core.kompress.chunks import Span
-from headroom_core.kompress.lexical import STOPWORDS
 from headroom_core.kompress.scorer import CLS, SEP, Staged
 from headroom_core.kompress.select import ARTICLES, MARKS, Words
 from headroom_core.kompress.signals import MAX_TOKENS, Pieces, token_windows
+from headroom_core.language.lexical import STOPWORDS
+from headroom_core.language.span import Span
 from headroom_core.models.sessions import session
 
 Floats = NDArray[np.float32]

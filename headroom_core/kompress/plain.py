@@ -8,8 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from headroom_core.kompress.chunks import Span, sentences
-from headroom_core.kompress.lexical import Bm25, content, stems
+from headroom_core.language.lexical import Bm25, content, stems
+from headroom_core.language.sentences import sentences
+from headroom_core.language.span import Span
 
 _LETTER = re.compile(r"[^\W\d_]")
 _LATIN = re.compile(r"[\u00c0-\u024f]")

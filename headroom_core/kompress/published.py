@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from headroom_core.errors import MissingExtra, ModelError
-from headroom_core.kompress.chunks import sentences, windows
-from headroom_core.kompress.lexical import Bm25, content, stems
+from headroom_core.kompress.chunks import windows
 from headroom_core.kompress.loaded import Loaded, Model, PieceTokenizer
 from headroom_core.kompress.scorer import Floats, Ints, Mask, Scores
 from headroom_core.kompress.select import Words
 from headroom_core.kompress.signals import Vector
 from headroom_core.kompress.torch import torch_or_raise
+from headroom_core.language.lexical import Bm25, content, stems
+from headroom_core.language.sentences import sentences
 from headroom_core.models.sessions import session
 
 LONGEST = 512

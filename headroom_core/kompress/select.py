@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headroom_core.kompress import guards
-from headroom_core.kompress.chunks import Span
-from headroom_core.kompress.lexical import STOPWORDS
+from headroom_core.language.lexical import STOPWORDS
+from headroom_core.language.span import Span
+from headroom_core.language.tables import Table, tables
 
 Mask = NDArray[np.bool_]
 
@@ -28,7 +29,8 @@ class Words:
     """A text's words with what decides about them.
 
     ``sentence``: index of the sentence of each word; ``score``: in [0, 1); ``guard``: see ``guards.strengths``; ``pairs``:
-    words that stay or go together; ``ranked``: the scores are already the order in which words stay.
+    words that stay or go together; ``tables``: by sentences, and ``tabled``: the words in them; ``ranked``: the scores are
+    already the order in which words stay.
     """
 
     text: str
@@ -37,6 +39,8 @@ class Words:
     score: NDArray[np.float64]
     guard: NDArray[np.float64]
     pairs: list[tuple[int, int]]
+    tables: list[Table]
+    tabled: Mask
     ranked: bool = False
 
     @classmethod
@@ -48,15 +52,25 @@ class Words:
         guard: NDArray[np.float64],
         score: NDArray[np.float64],
     ) -> Words:
-        """Words with the scores of ``phrases``. Loose marks (see ``_loose``) are words of their own, the first to go."""
-        loose = _loose(text, spans, guard)
+        """Words with the scores of ``phrases``. Loose marks (see ``_loose``) are words of their own, the first to go.
+
+        The words of a table's row stay or go together: they share their mean score.
+        """
+        found, loose = tables(text, units), _loose(text, spans, guard)
+        if found:
+            loose &= ~_tabled(found, _sentence_of(spans, units))
         behind = np.flatnonzero(loose) + 1
         spans = spans.copy()
         for i in reversed((behind - 1).tolist()):
             start, end = spans[i]
             spans[i : i + 1] = [(start, end - 1), (end - 1, end)]
         guard, score = np.insert(guard, behind, 0.0), np.insert(score, behind, 0.0)
-        return cls(text, spans, _sentence_of(spans, units), score, guard, guards.pairs(text, spans), ranked=True)
+        sentence = _sentence_of(spans, units)
+        tabled = _tabled(found, sentence)
+        if found:
+            mean = np.bincount(sentence, score) / np.maximum(np.bincount(sentence), 1)
+            score = np.where(tabled, mean[sentence], score)
+        return cls(text, spans, sentence, score, guard, guards.pairs(text, spans), found, tabled, ranked=True)
 
     @classmethod
     def of(
@@ -64,28 +78,35 @@ class Words:
     ) -> Words:
         """Words of a text whose word pieces begin at ``starts`` and score ``token_scores``: a word has its best piece."""
         spans = guards.words_of(text)
-        if not spans:
-            return cls(text, [], np.zeros(0, np.int64), np.zeros(0), np.zeros(0), [])
         score = np.zeros(len(spans))
-        if len(starts):
+        if spans and len(starts):
             firsts = np.array([s for s, _ in spans])
             owner = np.clip(np.searchsorted(firsts, starts, "right") - 1, 0, len(spans) - 1)
             np.maximum.at(score, owner, token_scores)
-        return cls(
-            text, spans, _sentence_of(spans, units), score, guards.strengths(text, spans), guards.pairs(text, spans)
-        )
+        sentence, guard, found = _sentence_of(spans, units), guards.strengths(text, spans), tables(text, units)
+        return cls(text, spans, sentence, score, guard, guards.pairs(text, spans), found, _tabled(found, sentence))
 
     def whole(self, sentences: Mask) -> Mask:
         """All words of some sentences."""
         return sentences[self.sentence] if len(self.spans) else np.zeros(0, np.bool_)
 
     def paired(self, keep: Mask) -> Mask:
-        """``keep`` with the other end of each bracket and quotation of which one end stays."""
+        """``keep`` with the other end of each bracket and quotation, and the rest of each row, of which a part stays.
+
+        A row also brings the header of its table: cells alone would be read under the wrong name.
+        """
         found = keep.copy()
         for first, last in self.pairs:
             if found[first] != found[last]:
                 found[first] = found[last] = True
-        return found
+        if not self.tables:
+            return found
+        alive = np.zeros(int(self.sentence.max(initial=-1)) + 1, np.bool_)
+        alive[self.sentence[found]] = True
+        for table in self.tables:
+            if alive[table.rows.start : table.rows.stop].any():
+                alive[table.head.start : table.head.stop] = True
+        return np.asarray(found | (alive[self.sentence] & self.tabled))
 
     def importance(self) -> NDArray[np.float64]:
         """Order of words: as they come ``ranked``, else guards first, then scores; articles go before all others.
@@ -123,6 +144,14 @@ def _loose(text: str, spans: Sequence[Span], guard: NDArray[np.float64]) -> Mask
     return np.asarray(marked & ~between)
 
 
+def _tabled(found: Sequence[Table], sentence: NDArray[np.int64]) -> Mask:
+    """The words whose sentences are lines of tables."""
+    tabled = np.zeros(len(sentence), np.bool_)
+    for table in found:
+        tabled |= (sentence >= table.head.start) & (sentence < table.rows.stop)
+    return tabled
+
+
 def _sentence_of(spans: Sequence[Span], units: Sequence[Span]) -> NDArray[np.int64]:
     """The sentence that each word begins in."""
     firsts, begins = np.array([s for s, _ in spans]), np.array([s for s, _ in units])
@@ -130,11 +159,20 @@ def _sentence_of(spans: Sequence[Span], units: Sequence[Span]) -> NDArray[np.int
 
 
 def spans_of(words: Words, keep: Mask) -> list[Span]:
-    """Kept stretches of the source. A kept word brings the white space behind it, also that behind a mark that goes."""
+    """Kept stretches of the source. A kept word brings the white space behind it, also that behind a mark that goes.
+
+    The first word of a table's line, and the first behind a table, bring that before them where else they would run on in
+    a line of something else.
+    """
     found: list[Span] = []
     count = len(words.spans)
+    edge = np.zeros(count, np.bool_)
+    if words.tables:
+        edge[1:] = (words.tabled[1:] | words.tabled[:-1]) & (np.diff(words.sentence) > 0) & ~keep[:-1]
     for i in np.flatnonzero(keep).tolist():
         start, end = words.spans[i]
+        if edge[i] and found and not (words.tabled[i] and words.text[found[-1][1] - 1] == "\n"):
+            start = words.spans[i - 1][1]
         stop = words.spans[i + 1][0] if i + 1 < count else end
         if found and found[-1][1] == start:
             found[-1] = (found[-1][0], stop)
@@ -180,21 +218,30 @@ def order_free(words: Words) -> list[tuple[int, int]]:
 def fill(
     parts: Sequence[Words], order: Sequence[tuple[int, int]], budget: float, count: Callable[[str], int]
 ) -> list[Mask]:
-    """Masks of the longest beginning of ``order`` whose texts count at most ``budget`` tokens together (by bisection)."""
+    """Masks of the longest beginning of ``order`` whose texts count at most ``budget`` tokens together (by bisection).
 
-    def masks(size: int) -> list[Mask]:
+    A row that does not fit as a whole makes room for words behind it that stand outside of tables.
+    """
+
+    def masks(chosen: Sequence[tuple[int, int]]) -> list[Mask]:
         kept = [np.zeros(len(w.spans), np.bool_) for w in parts]
-        for d, i in order[:size]:
+        for d, i in chosen:
             kept[d][i] = True
         return [w.paired(k) for w, k in zip(parts, kept, strict=True)]
 
-    def cost(size: int) -> int:
-        return sum(count(render(w.text, spans_of(w, k))) for w, k in zip(parts, masks(size), strict=True) if k.any())
+    def fits(chosen: Sequence[tuple[int, int]]) -> bool:
+        kept = zip(parts, masks(chosen), strict=True)
+        return sum(count(render(w.text, spans_of(w, k))) for w, k in kept if k.any()) <= budget
 
-    low, high = 0, len(order)
-    if cost(high) <= budget:
-        return masks(high)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if cost(middle) <= budget else (low, middle)
-    return masks(low)
+    def most(order: Sequence[tuple[int, int]], low: int) -> int:
+        high = len(order) + 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if fits(order[:middle]) else (low, middle)
+        return low
+
+    size = most(order, 0)
+    if any(w.tables for w in parts):
+        order = [*order[:size], *((d, i) for d, i in order[size:] if not parts[d].tabled[i])]
+        size = most(order, size)
+    return masks(order[:size])

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headroom_core.kompress.chunks import Span, sentences, windows
+from headroom_core.kompress.chunks import windows
 from headroom_core.kompress.scorer import CLS, SEP, Scores, Staged
+from headroom_core.language.sentences import sentences
+from headroom_core.language.span import Span
 
 Vector = NDArray[np.float64]
 

@@ -30,7 +30,7 @@ from headroom_core.evals.kompress_sets import (
     several_hops,
     split_train,
 )
-from headroom_core.kompress.chunks import sentences
+from headroom_core.language.sentences import sentences
 
 Ids = NDArray[np.uint16]
 

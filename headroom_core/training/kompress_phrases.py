@@ -24,12 +24,12 @@ from torch.nn import functional
 
 from headroom_core.evals.data import rows
 from headroom_core.evals.kompress_sets import SPANS, Item, split_train
-from headroom_core.kompress.chunks import Span
 from headroom_core.kompress.loaded import PieceTokenizer
 from headroom_core.kompress.onnx import OnnxScorer
 from headroom_core.kompress.phrases import LONGEST, Phrases, Seen, Window, window
 from headroom_core.kompress.scorer import CLS, SEP
 from headroom_core.kompress.signals import MAX_TOKENS, split
+from headroom_core.language.span import Span
 from headroom_core.training.kompress_export import write as write_graph
 from headroom_core.training.kompress_phrases_export import SCALE, graph
 

@@ -12,7 +12,7 @@ CORE = ROOT / "headroom_core"
 # Lower layers first: a module may import from its own layer and from those above it in this list.
 LAYERS = [
     {"types", "errors", "forks"},
-    {"settings", "cache", "tokens", "anchors", "models", "outcome", "events", "syntax"},
+    {"settings", "cache", "tokens", "anchors", "models", "outcome", "events", "syntax", "language"},
     {"kinds", "parts", "dialects", "repeats"},
     {"ccr", "kompress", "image"},
     {"transforms"},

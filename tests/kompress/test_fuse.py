@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from headroom_core.kompress.chunks import sentences
 from headroom_core.kompress.fuse import SHORTEST, USUAL, Weights, bridges, fused, is_transcript, links, name_of
 from headroom_core.kompress.select import Words, fill, order_asked, order_free, render, spans_of
 from headroom_core.kompress.signals import Pieces, Signals, Vector
+from headroom_core.language.sentences import sentences
 
 NOTHING = Weights(**dict.fromkeys(Weights().as_dict(), 0.0))
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headroom_core.kompress import guards
-from headroom_core.kompress.chunks import sentences
 from headroom_core.kompress.select import Words, fill, order_asked, order_free, render, spans_of
+from headroom_core.language.sentences import sentences
 
 
 def _words(text: str, seed: int = 0) -> Words:
