@@ -91,8 +91,8 @@ _ABBREVIATIONS = frozenset(
         "a.d",
     ]
 )
-_END = re.compile(r"""[.!?…。！？]+["'”’)\]]*(?=\s|$)|[。！？]""")
-_BREAK = re.compile(r"[ \t\f\v]*(?:\r\n|\r|\n)\s*")
+_END = re.compile(r"""(?<![.!?…。！？])[.!?…。！？]+["'”’)\]]*(?=\s|$)|[。！？]""")
+_BREAK = re.compile(r"[\r\n]\s*")
 _WORD_BEFORE = re.compile(r"[\w.]*\Z")
 _STARTS = re.compile(r"""\s+["'“‘(\[]*([^\W_])?""")
 _CLAUSE = re.compile(r"[;:,]\s|\s[-–—]\s")
@@ -114,7 +114,10 @@ def sentences(text: str) -> list[Span]:
 
 def _lines(text: str) -> list[Span]:
     """Lines without the white space around them; where a line is wrapped, with what it goes on in."""
-    breaks = [line.span() for line in _BREAK.finditer(text)]
+    breaks: list[Span] = []
+    for mark in _BREAK.finditer(text):
+        floor = breaks[-1][1] if breaks else 0
+        breaks.append((floor + len(text[floor : mark.start()].rstrip(" \t\f\v")), mark.end()))
     ends = [at for at, on in zip(breaks, goes_on(text, breaks), strict=True) if not on]
     edges = [len(text) - len(text.lstrip()), *(i for pair in ends for i in pair), len(text.rstrip())]
     return [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end]

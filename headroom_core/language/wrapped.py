@@ -14,6 +14,7 @@ from headroom_core.language.tables import cells
 
 TURN = re.compile(r"[^\W\d_][\w .'-]{0,40}:\s")
 """The beginning of a line that names its speaker."""
+_QUOTED = re.compile(r"(?:>[ \t]?)+")
 _ITEM = re.compile(r"[-*+•‣▪◦>#|]|\(?(?:\d{1,3}|[A-Za-z])[.)]\s|[\w./-]+(?::| ?=)")
 _WORD = re.compile(r"\S{1,20}")
 _BRACES = "{}"
@@ -40,6 +41,8 @@ def goes_on(text: str, breaks: Sequence[Span]) -> list[bool]:
     scraps: list[int] = []
     for i, (at, after) in enumerate(breaks):
         size, mark = at - starts[i], text[at - 1 : at]
+        if (quote := _QUOTED.match(text, starts[i])) and text.startswith(quote.group(), after):
+            after = after + len(quote.group())
         word = _WORD.match(text, after, ends[i + 1]) if 0 < size <= _LONGEST and mark not in _BRACES else None
         if not word or _ITEM.match(text, after) or cells(text, starts[i], at) or cells(text, after, ends[i + 1]):
             continue

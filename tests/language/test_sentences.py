@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headroom_core.language.sentences import LONGEST, sentences
+from tests.timing import cpu_seconds
 
 
 def _texts(text: str) -> list[str]:
@@ -42,3 +44,10 @@ def test_sentences_cover_everything_but_white_space(text: str):
 def test_a_word_of_many_characters_is_cut():
     """No unit is longer than the bound."""
     assert max(e - s for s, e in sentences("a" * 5000 + " b. " + "c " * 3000)) <= LONGEST
+
+
+@pytest.mark.parametrize("run", [" ", "\t", ".", ".)", "|", "> ", "a: ", "1 2 3\n", "a\tb\n", "the boats were\n"])
+def test_long_runs_take_linear_time(run: str):
+    """A hundred thousand times the same marks between two words."""
+    text = "One boat " + run * 100_000 + "came home."
+    assert cpu_seconds(lambda: sentences(text), times=1) < 3

@@ -29,6 +29,12 @@ def test_wrapped_prose_has_the_sentences_of_the_whole_lines(width: int, end: str
     assert _texts(textwrap.fill(PROSE, width).replace("\n", end)) == _texts(PROSE)
 
 
+def test_quoted_mails_go_on_behind_their_marks():
+    """The marks of a quotation stand between the words, as white space does."""
+    quoted = "\n".join(f"> {line}" for line in textwrap.wrap(PROSE, 70))
+    assert [t.replace("> ", "") for t in _texts(quoted)] == _texts(PROSE)
+
+
 def test_paragraphs_and_headings_of_wrapped_prose_stay_apart():
     """A heading is no full line, and an empty line ends a sentence unless a small letter follows, as between two pages."""
     wrapped = textwrap.fill(PROSE, 70)
