@@ -11,8 +11,21 @@ import re
 from dataclasses import dataclass
 
 from headroom_core.kinds import json_, tables
-from headroom_core.kinds.marks import ANSI, DIFF, DIFF_EXTENDED, FEATURES, HIT, HIT_PLAIN, LINE, RUN_END, TAG, Votes
-from headroom_core.kinds.samples import SAMPLE_LINES, WINDOW, sample
+from headroom_core.kinds.marks import (
+    ANSI,
+    DIFF,
+    DIFF_EXTENDED,
+    FEATURES,
+    HIT,
+    HIT_PLAIN,
+    LINE,
+    RUN_END,
+    TAG,
+    WEB_ADDRESS,
+    WEB_HEAD,
+    Votes,
+)
+from headroom_core.kinds.samples import SAMPLE_LINES, WINDOW, pieces, sample
 from headroom_core.kinds.weights import WEIGHTS
 from headroom_core.language.lexical import STOPWORDS
 from headroom_core.language.sentences import sentences
@@ -161,9 +174,19 @@ def _web(lines: list[str], votes: Votes, text: str) -> Detected | None:
         and addresses >= 2.9
         and 0.6 <= heads / addresses <= 1.6
         and heads + addresses <= 0.95 * len(lines) + 1
+        and _beside(lines) >= 0.5 * heads
     ):
         return Detected("search", 0.85)
     return None
+
+
+def _beside(lines: list[str]) -> int:
+    """Heads of web hits that an address follows within three lines: chapters of a text have theirs anywhere."""
+    addresses = {at for at, line in enumerate(lines) if WEB_ADDRESS.match(line)}
+    return sum(
+        WEB_HEAD.match(line) is not None and not addresses.isdisjoint(range(at, at + 4))
+        for at, line in enumerate(lines)
+    )
 
 
 def _diff(lines: list[str], votes: Votes, text: str) -> Detected | None:
@@ -321,15 +344,16 @@ def _blend(votes: Votes, text: str) -> Detected:
 
 def _written(text: str, least: float = 0.0) -> Detected | None:
     """Sentences in wrapped lines or around tables, whose lines look like something else; ``least``: their share in all."""
-    head = text[:WINDOW]
-    units = sentences(head)
-    rows = {i for table in in_text(head, units) for i in (*table.head, *table.rows)}
-    sizes = [
-        sum(end - start for i, (start, end) in enumerate(units) if (i in rows) == inside) for inside in (True, False)
-    ]
-    running = sum(end - start for i, (start, end) in enumerate(units) if i not in rows and _running(head[start:end]))
-    needed = _WRITTEN * sizes[1] * (0.5 if sizes[0] > _TABLED * len(head) else 1)
-    return Detected("prose", 0.9) if running >= max(needed, least * len(head), _TINY) else None
+    whole = beside = running = 0
+    for part in pieces(text, WINDOW // 3):
+        units = sentences(part)
+        rows = {i for table in in_text(part, units) for i in (*table.head, *table.rows)}
+        written = [part[start:end] for i, (start, end) in enumerate(units) if i not in rows]
+        whole += len(part)
+        beside += sum(map(len, written))
+        running += sum(len(unit) for unit in written if _running(unit))
+    needed = _WRITTEN * beside * (0.5 if beside < (1 - _TABLED) * whole else 1)
+    return Detected("prose", 0.9) if running >= max(needed, least * whole, _TINY) else None
 
 
 def _running(unit: str) -> bool:
@@ -338,7 +362,7 @@ def _running(unit: str) -> bool:
     return len(words) >= 8 and sum(word in STOPWORDS for word in words) * 4 >= len(words)
 
 
-_WRITTEN, _TABLED, _RATHER = 0.6, 0.3, 0.4
+_WRITTEN, _TABLED, _RATHER = 0.5, 0.3, 0.4
 """Least share of sentences in what stands outside of tables; half of it where tables make up more than this share; and the
 share of all from which a text is rather prose than a table."""
 

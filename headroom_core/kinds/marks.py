@@ -81,11 +81,11 @@ _CI = re.compile(
     r"(?:\S{20,30}Z )?(?:travis_(?:fold|time):|##\[(?:group|section|command|error)|::group::|section_(?:start|end):\d|Running with gitlab-runner|Started by (?:user|an SCM|timer)"
     r"|\[Pipeline\]|Finished: (?:SUCCESS|FAILURE|UNSTABLE|ABORTED)|Build started$|Using worker: |Job succeeded|ERROR: Job failed|\[Container\] \d)"
 )
-_WEB_HEAD = re.compile(
+WEB_HEAD = re.compile(
     r"\s{0,4}(?:\[?\d{1,3}[\].):]{1,2}\s+\S|(?:#{1,4} |[-*] )?(?:\*\*)?(?:Title|Result \d+|Source \d+)(?:\*\*)?\s*:|#{1,4} \[)",
     re.IGNORECASE,
 )
-_WEB_ADDRESS = re.compile(
+WEB_ADDRESS = re.compile(
     r"\s*(?:[-*] |\*\*)?(?:(?:URL|Link|Source|Href|Address)(?:\*\*)?\s*:\s*)?(?:\*\*)?\s?<?https?://\S+$|.{0,200}\]\(https?://\S+\)\s*$",
     re.IGNORECASE,
 )
@@ -120,8 +120,8 @@ _RARE: dict[str, Callable[[str], object]] = {
     "grouped": lambda line: line[0] in ":-" and line != "--",  # our own grouped form of hits without numbers
     "ci": _CI.match,
     "vim": _VIM.match,
-    "web_head": _WEB_HEAD.match,
-    "web_address": lambda line: "://" in line and _WEB_ADDRESS.match(line),
+    "web_head": WEB_HEAD.match,
+    "web_address": lambda line: "://" in line and WEB_ADDRESS.match(line),
 }
 
 

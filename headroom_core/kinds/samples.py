@@ -11,22 +11,25 @@ WINDOW = 12_000
 
 def sample(text: str) -> list[str]:
     """Up to ``SAMPLE_LINES`` non-blank lines of head, middle and tail each, cut to ``LINE`` characters."""
-    if len(text) <= 3 * WINDOW:
-        pieces = [text]
-        limit = 3 * SAMPLE_LINES
-    else:
-        middle = len(text) // 2
-        pieces = [text[:WINDOW], _from_line(text[middle : middle + WINDOW]), _from_line(text[-WINDOW:])]
-        limit = SAMPLE_LINES
+    parts = pieces(text, WINDOW)
+    limit = SAMPLE_LINES if len(parts) > 1 else 3 * SAMPLE_LINES
     lines: list[str] = []
-    for piece in pieces:
-        found = _filled(piece, limit if len(pieces) > 1 else len(piece))
+    for piece in parts:
+        found = _filled(piece, limit if len(parts) > 1 else len(piece))
         if len(found) > limit:
             third = limit // 3
             middle = (len(found) - third) // 2
             found = found[:third] + found[middle : middle + third] + found[-third:]
         lines += found[:limit]
     return [cut for line in lines if (cut := line.rstrip("\r"))]
+
+
+def pieces(text: str, window: int) -> list[str]:
+    """Head, middle and tail of a text, ``window`` characters each; all of it where it is no longer than the three."""
+    if len(text) <= 3 * window:
+        return [text]
+    middle = len(text) // 2
+    return [text[:window], _from_line(text[middle : middle + window]), _from_line(text[-window:])]
 
 
 def _filled(piece: str, most: int) -> list[str]:

@@ -142,6 +142,8 @@ def _ends(text: str, start: int, stop: re.Match[str]) -> bool:
         return False
     if text[stop.start()] != ".":
         return True
+    if text.startswith(" .", stop.end()) or text.endswith(". ", start, stop.start()):
+        return False  # dots that lead the eye to a page number
     before = _WORD_BEFORE.search(text, max(start, stop.start() - 24), stop.start())
     word = before.group() if before else ""
     if not word or text[stop.start() - 1].isspace():

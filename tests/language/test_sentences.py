@@ -25,6 +25,12 @@ def test_abbreviations_initials_and_decimals_do_not_end_a_sentence():
     ]
 
 
+def test_dots_that_lead_to_a_page_number_are_one_line():
+    """An entry of a table of contents is one unit, and spaced full stops of tokenised text still end sentences."""
+    assert _texts("1 Piers . . . . . . . 3\n2 Lamps . . . . 12") == ["1 Piers . . . . . . . 3", "2 Lamps . . . . 12"]
+    assert _texts("It has two piers . The lamp is green .") == ["It has two piers .", "The lamp is green ."]
+
+
 def test_a_line_break_ends_a_sentence():
     """Headings and list lines are units of their own."""
     assert _texts("Title\n\nFirst line\r\nsecond line. Third.") == ["Title", "First line", "second line.", "Third."]
