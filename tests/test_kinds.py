@@ -267,3 +267,33 @@ def test_wrapped_prose_and_prose_around_a_table_are_prose():
     for layout, lines in LAYOUTS.items():
         found = detect(f"The harbour\n\n{HARBOUR}\n\n" + "\n".join(lines) + f"\n\n{HARBOUR}")
         assert found.kind == "prose", layout
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines"),
+    [
+        (
+            "log",
+            [
+                f"npm WARN deprecated a{i}@3.{i}: this module is no longer kept and will not be mended"
+                for i in range(12)
+            ],
+        ),
+        ("log", [f"INFO [main] The consumer-{i} has joined the group and is now the leader of it" for i in range(30)]),
+        ("log", [f"step {i}: the agent has clicked on the button and is waiting for the answer" for i in range(30)]),
+        (
+            "log",
+            [
+                f"src/a{i}.c:{i}:5: warning: the result of this call is not used as it should have been"
+                for i in range(20)
+            ],
+        ),
+        (
+            "table",
+            ["id;product;review", *(f"{i};Kettle {i};It is the best of those that I have had" for i in range(40))],
+        ),
+    ],
+)
+def test_messages_made_of_sentences_are_no_prose(kind: str, lines: list[str]):
+    """Lines that begin alike are records, however well they are written."""
+    assert detect("\n".join(lines)).kind == kind

@@ -8,7 +8,7 @@ checkpoint of the published layout, guards by strength, then words by score.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ Mask = NDArray[np.bool_]
 
 MARKS = ".,;:!?()[]{}\"'“”‘’"
 ARTICLES = frozenset({"a", "an", "the"})
+_TRIES = 12
+"""Rows that may be passed over, one by one, because they do not fit."""
 
 
 @dataclass(slots=True)
@@ -171,8 +173,8 @@ def spans_of(words: Words, keep: Mask) -> list[Span]:
         edge[1:] = (words.tabled[1:] | words.tabled[:-1]) & (np.diff(words.sentence) > 0) & ~keep[:-1]
     for i in np.flatnonzero(keep).tolist():
         start, end = words.spans[i]
-        if edge[i] and found and not (words.tabled[i] and words.text[found[-1][1] - 1] == "\n"):
-            start = words.spans[i - 1][1]
+        if edge[i] and found and not (words.tabled[i] and _ends_line(words.text, *found[-1])):
+            start = max(words.spans[i - 1][1], found[-1][1])
         stop = words.spans[i + 1][0] if i + 1 < count else end
         if found and found[-1][1] == start:
             found[-1] = (found[-1][0], stop)
@@ -187,6 +189,11 @@ def spans_of(words: Words, keep: Mask) -> list[Span]:
         if not trimmed:
             found.pop()
     return found
+
+
+def _ends_line(text: str, start: int, end: int) -> bool:
+    """Does the white space at the end of a stretch break the line?"""
+    return "\n" in text[start + len(text[start:end].rstrip()) : end]
 
 
 def render(text: str, spans: Sequence[Span]) -> str:
@@ -220,7 +227,8 @@ def fill(
 ) -> list[Mask]:
     """Masks of the longest beginning of ``order`` whose texts count at most ``budget`` tokens together (by bisection).
 
-    A row that does not fit as a whole makes room for words behind it that stand outside of tables.
+    A row that does not fit as a whole makes room for what comes behind it. Where rows leave more than half of the budget
+    unused, they are cut like sentences.
     """
 
     def masks(chosen: Sequence[tuple[int, int]]) -> list[Mask]:
@@ -229,19 +237,28 @@ def fill(
             kept[d][i] = True
         return [w.paired(k) for w, k in zip(parts, kept, strict=True)]
 
-    def fits(chosen: Sequence[tuple[int, int]]) -> bool:
+    def cost(chosen: Sequence[tuple[int, int]]) -> int:
         kept = zip(parts, masks(chosen), strict=True)
-        return sum(count(render(w.text, spans_of(w, k))) for w, k in kept if k.any()) <= budget
+        return sum(count(render(w.text, spans_of(w, k))) for w, k in kept if k.any())
 
-    def most(order: Sequence[tuple[int, int]], low: int) -> int:
+    def most(low: int) -> int:
         high = len(order) + 1
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if fits(order[:middle]) else (low, middle)
+            low, high = (middle, high) if cost(order[:middle]) <= budget else (low, middle)
         return low
 
-    size = most(order, 0)
-    if any(w.tables for w in parts):
-        order = [*order[:size], *((d, i) for d, i in order[size:] if not parts[d].tabled[i])]
-        size = most(order, size)
+    all_words, size, tries = order, most(0), _TRIES
+    while size < len(order) and parts[order[size][0]].tabled[order[size][1]]:
+        d, i = order[size]
+        sentence = parts[d].sentence[i] if tries else None  # at last all that is left of tables goes
+        order = [
+            (e, j)
+            for at, (e, j) in enumerate(order)
+            if at < size
+            or not (parts[e].tabled[j] and (sentence is None or (e == d and parts[e].sentence[j] == sentence)))
+        ]
+        size, tries = most(size), tries - 1
+    if any(w.tables for w in parts) and size < len(all_words) and cost(order[:size]) < 0.5 * budget:
+        return fill([replace(w, tables=[]) for w in parts], all_words, budget, count)
     return masks(order[:size])

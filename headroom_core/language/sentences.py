@@ -108,7 +108,10 @@ def sentences(text: str) -> list[Span]:
     rows = {i for table in tables(text, lines) for i in (*table.head, *table.rows)}
     found: list[Span] = []
     for i, (start, end) in enumerate(lines):
-        (_add if i in rows else _between)(text, start, end, found)
+        if i in rows:
+            found.append((start, end))
+        else:
+            _between(text, start, end, found)
     return found
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from headroom_core.language.span import Span
 
-_RULE = re.compile(r"[\s|+:=─━┼-]{3,}")
+_RULE = re.compile(r"[\s|+:=─━═┄┌┬┐├┼┤└┴┘╞╪╡╘╧╛┏┳┓┡╇┩╭╮╰╯╟╢╠╬╣╔╦╗╚╩╝-]{3,}")
+_BAR = re.compile(r"[|│┃║┆]")
+_LEADERS = re.compile(r"(?:\. ?){4,}\s*[\divxlc]{1,6}")
 _GAP = re.compile(r"(?<=[^\s.!?:,;])( {2,})(?=\S)")
 _NUMBER = re.compile(r"[-+−–(]?[$€£]?\d[\d,.:/-]*[%)]?|[-–—]|NA|NaN|n/a")
 _NAMED = re.compile(r"(?<=\w):(?= \S|$)")
@@ -18,8 +20,8 @@ _LONGEST = 600
 """Characters of the longest row without bars or tabs."""
 _MANY = 6
 """Words of the longest line in which gaps of two blanks part cells; in longer ones such gaps only justify the line."""
-_ANY, _NUMBERS, _COLUMNS = ("", 0), ("0", 0), (" ", 0)
-"""Rules, which stand in any table, and lines that are not told apart by their number of cells: some may be empty."""
+_ANY, _NUMBERS, _COLUMNS, _ENTRY = ("", 0), ("0", 0), (" ", 0), (".", 0)
+"""Rules, which stand in any table; mostly numbers; wide gaps, some cells may be empty; entries of a table of contents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,12 @@ def tables(text: str, lines: Sequence[Span]) -> list[Table]:
         rules = [i for i in range(first, end) if _RULE.fullmatch(text, *lines[i])]
         if end - first - len(rules) < (_LEAST - 1 if rules else _LEAST):
             continue
-        if kind == _NUMBERS or kind[0] == ":":
-            named = kind == _NUMBERS and first > 0 and _named(text, lines[first - 1][1], lines[first][0])
-            found.append(Table(range(first - named, first), range(first, end)))
+        above = first > 0 and not rules and _named(text, lines[first - 1], lines[first], kind)
+        if above or kind in (_NUMBERS, _ENTRY) or kind[0] == ":":
+            found.append(Table(range(first - above, first), range(first, end)))
         else:
-            below = next((i for i in rules if first < i <= first + 2), first)
+            boxed = first in rules
+            below = next((i for i in rules if first < i <= first + 2 + boxed), first + boxed)
             if below + 1 < end:
                 found.append(Table(range(first, below + 1), range(below + 1, end)))
     return found
@@ -66,27 +69,27 @@ def _runs(text: str, lines: Sequence[Span]) -> Iterator[tuple[int, int, tuple[st
         yield first, len(lines), kind
 
 
-def _named(text: str, end: int, start: int) -> bool:
-    """Does the line that ends here name the columns of the one that starts right below it?"""
-    return text.count("\n", end, start) == 1 and text[end - 1] not in ".!?"
+def _named(text: str, above: Span, line: Span, kind: tuple[str, int]) -> bool:
+    """Does the line above, which is no line of the table by itself, name its columns?"""
+    if kind not in (_NUMBERS, _COLUMNS) or text.count("\n", above[1], line[0]) != 1 or text[above[1] - 1] in ".!?":
+        return False
+    return kind == _NUMBERS or _GAP.search(text, *above) is not None
 
 
 def cells(text: str, start: int, end: int) -> tuple[str, int] | None:
     """What parts the cells of a line, and how often; None for a line of running text."""
-    for mark in "|│\t":
-        if text.find(mark, start, end) >= 0:
-            if _RULE.fullmatch(text, start, end):
-                return _ANY
-            if mark == "\t":
-                start, end = _with_empty_cells(text, start, end)
-            else:
-                start, end = start + (text[start] == mark), end - (text[end - 1] == mark)
-            count = text.count(mark, start, end)
-            return (mark, count) if count else None
-    if text[start] in "+=─━-" and _RULE.fullmatch(text, start, end):
+    if _RULE.fullmatch(text, start, end):
         return _ANY
+    if _BAR.search(text, start, end):
+        outer = sum(_BAR.match(text, at) is not None for at in (start, end - 1))
+        count = len(_BAR.findall(text, start, end)) - outer
+        return ("|", count) if count > 0 else None
+    if text.find("\t", start, end) >= 0:
+        return ("\t", text.count("\t", *_with_empty_cells(text, start, end)))
     if end - start > _LONGEST:
         return None
+    if _LEADERS.search(text, max(start, end - 60), end):
+        return _ENTRY
     names = len(_NAMED.findall(text, start, end))
     if names >= _LEAST:
         return (":", names)

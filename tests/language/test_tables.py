@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from headroom_core.kompress.compressor import KompressCompressor
@@ -64,6 +66,46 @@ def test_full_stops_in_a_row_and_empty_cells_do_not_break_it():
     units = sentences(text)
     (table,) = tables(text, units)
     assert [text[s:e] for s, e in units[table.head.start : table.rows.stop]] == [row.strip() for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("text", "head", "rows"),
+    [
+        ("┏━━━━┳━━━━┓\n┃ name ┃ n ┃\n┡━━━━╇━━━━┩\n│ a │ 12 │\n│ b │ 4 │\n└────┴────┘", 3, 3),
+        ("┌────┬────┐\n│ name │ n │\n│ text │ int │\n├────┼────┤\n│ a │ 12 │\n│ b │ 4 │\n└────┴────┘", 4, 3),
+        ("+----+----+\n| name | n |\n+----+----+\n| a | 12 |\n| b | 4 |\n+----+----+", 3, 3),
+        (" name | n \n------+---\n a | 12\n b | 4", 2, 2),
+        ("    name  n\n0      a  12\n1      b   4\n2      c   7", 1, 3),
+        ("Piers and lamps ........ 3\nShips ........ 12\nThe keeper ........ xi", 0, 3),
+        ("| a | b |\n|---|---|\n" + "\n".join(f"| {i} | {'All is well. ' * 120} |" for i in range(3)), 2, 3),
+    ],
+)
+def test_boxes_frames_contents_and_long_rows(text: str, head: int, rows: int):
+    """As terminals, databases and data frames print them; a row has no longest size."""
+    (table,) = tables(text, sentences(text))
+    assert (len(table.head), len(table.rows)) == (head, rows)
+
+
+@pytest.mark.parametrize("ratio", [0.1, 0.2, 0.3, 0.5])
+@pytest.mark.parametrize("query", [None, "Which is the value of n2?"])
+@pytest.mark.parametrize("columns", [3, 25])
+def test_a_text_that_is_all_table_is_never_cut_to_nothing(
+    compressor: KompressCompressor, columns: int, query: str | None, ratio: float
+):
+    """Where header and row are larger than the budget they are cut like sentences."""
+    lines = [["name", *(f"value {k}" for k in range(columns))], ["---"] * (columns + 1)]
+    lines += [[f"n{i}", *(f"word {k * i} of the day" for k in range(columns))] for i in range(5)]
+    text = "\n".join("| " + " | ".join(row) + " |" for row in lines)
+    result = compressor.compress(text, query=query, target_ratio=ratio)
+    assert 0.4 * ratio <= result.compression_ratio <= ratio + 0.02
+
+
+def test_spans_do_not_overlap_before_a_table(compressor: KompressCompressor):
+    """The line break before a row is taken once, also behind a mark that went."""
+    text = f"{PROSE} The ports of the north are the following;\n\n    " + "\n    ".join(LAYOUTS["columns"])
+    for ratio in (0.3, 0.6, 0.9, 0.95):
+        spans = compressor.compress(text, target_ratio=ratio).spans
+        assert all(left[1] <= right[0] for left, right in itertools.pairwise(spans))
 
 
 @pytest.mark.parametrize(

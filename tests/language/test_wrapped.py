@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import textwrap
 
 import pytest
@@ -33,6 +34,12 @@ def test_quoted_mails_go_on_behind_their_marks():
     """The marks of a quotation stand between the words, as white space does."""
     quoted = "\n".join(f"> {line}" for line in textwrap.wrap(PROSE, 70))
     assert [t.replace("> ", "") for t in _texts(quoted)] == _texts(PROSE)
+
+
+def test_a_reply_below_a_quotation_is_no_part_of_it():
+    """Where the marks end, another speaks."""
+    quoted = "\n".join(f"> {line}" for line in textwrap.wrap(PROSE.removesuffix("."), 70))
+    assert _texts(f"{quoted}\ni think that we should not do so")[-1] == "i think that we should not do so"
 
 
 def test_paragraphs_and_headings_of_wrapped_prose_stay_apart():
@@ -87,6 +94,9 @@ def test_items_turns_settings_and_rows_begin_a_unit(line: str):
         ),
         "apples from the garden of the house\nplums that were dried in the sun over all of the summer\nnuts of the south and figs\n"
         * 3,
+        "\n".join(f"worker {i:03} has finished the job of the day and waits for {'abcdefgh'[i]}" for i in range(8)),
+        "\n".join(f"{hashlib.sha256(bytes([i])).hexdigest()}  lib{i}.tar.gz" for i in range(12)),
+        "\n".join(f"src/components/{name}/styles_of_the_page.tsx" for name in ("login", "admin", "home", "cart")),
         "Shall I compare thee to a summer's day?\nThou art more lovely and more temperate:\nRough winds do shake the darling buds of May,\n"
         "And summer's lease hath all too short a date;\nSometime too hot the eye of heaven shines,\nAnd often is his gold complexion dimm'd",
     ],
