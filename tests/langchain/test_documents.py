@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import textwrap
 from typing import Any
 
 import pytest
@@ -22,7 +23,10 @@ from headroom_integrations.langchain import (
     HeadroomRetriever,
     retrieve_tool,
 )
+from tests.kompress.texts import DOCUMENTS
 from tests.langchain.conftest import ROWS, TEXT, make_compressor
+from tests.language.test_tables import LAYOUTS
+from tests.language.test_wrapped import PROSE as HARBOUR
 
 QUERY = "What is the status of user 77?"
 
@@ -186,6 +190,26 @@ def test_prose_is_weighed_together() -> None:
         assert compressor.originals.get(ref, namespace="n").decode() == next(
             d.page_content for d in prose() if d.id == name
         )
+
+
+def test_pages_of_a_pdf_are_weighed_as_sentences_and_rows() -> None:
+    """Wrapped lines and a table between them: the sentence that answers stays whole, and so does the row, under its header."""
+    wrapped = textwrap.fill(HARBOUR, 70)
+    page = f"{wrapped}\n\n" + "\n".join(LAYOUTS["numbers"]) + f"\n\n{wrapped}"
+    pages = [Document(page), Document(textwrap.fill(" ".join(DOCUMENTS * 3), 70))]
+    for question, answer in (
+        ("Who built the harbour of Lenvik?", "The harbour of Lenvik was built in 1891 by the engineer Ada Moen"),
+        (
+            "How many ships came to Torsken?",
+            "\n".join(["port built depth of water ships a year", "Torsken 1877 6.1 340"]),
+        ),
+    ):
+        compressor = HeadroomDocumentCompressor(
+            compressor=Compressor(originals=open_originals("memory://")), target_ratio=0.25
+        )
+        kept = " ".join(page.page_content for page in compressor.compress_documents(pages, question))
+        assert len(kept) < 0.35 * sum(len(page.page_content) for page in pages)
+        assert all(answer in " ".join(kept.split()) for answer in answers)
 
 
 def test_twice_is_once() -> None:
