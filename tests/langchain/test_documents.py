@@ -197,12 +197,9 @@ def test_pages_of_a_pdf_are_weighed_as_sentences_and_rows() -> None:
     wrapped = textwrap.fill(HARBOUR, 70)
     page = f"{wrapped}\n\n" + "\n".join(LAYOUTS["numbers"]) + f"\n\n{wrapped}"
     pages = [Document(page), Document(textwrap.fill(" ".join(DOCUMENTS * 3), 70))]
-    for question, answer in (
-        ("Who built the harbour of Lenvik?", "The harbour of Lenvik was built in 1891 by the engineer Ada Moen"),
-        (
-            "How many ships came to Torsken?",
-            "\n".join(["port built depth of water ships a year", "Torsken 1877 6.1 340"]),
-        ),
+    for question, answers in (
+        ("Who built the harbour of Lenvik?", ["The harbour of Lenvik was built in 1891 by the engineer Ada Moen"]),
+        ("How many ships came to Torsken?", ["port built depth of water ships a year", "Torsken 1877 6.1 340"]),
     ):
         compressor = HeadroomDocumentCompressor(
             compressor=Compressor(originals=open_originals("memory://")), target_ratio=0.25
