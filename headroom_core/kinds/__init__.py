@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from dataclasses import dataclass
 
 from headroom_core.kinds import json_, tables
@@ -26,11 +25,9 @@ from headroom_core.kinds.marks import (
     WEB_HEAD,
     Votes,
 )
-from headroom_core.kinds.samples import SAMPLE_LINES, WINDOW, pieces, sample
+from headroom_core.kinds.samples import SAMPLE_LINES, WINDOW, sample
 from headroom_core.kinds.weights import WEIGHTS
-from headroom_core.language.lexical import STOPWORDS
-from headroom_core.language.sentences import sentences
-from headroom_core.language.tables import tables as in_text
+from headroom_core.kinds.written import sentences_tell
 from headroom_core.syntax import guess, gutter
 from headroom_core.types import Kind
 
@@ -125,7 +122,8 @@ def _votes(lines: list[str], text: str) -> Detected:
         if found is not None:
             return found
     found = _blend(votes, text)
-    return _written(text) or found if found.kind == "log" else found
+    sure = sentences_tell(text) if found.kind == "log" else None
+    return Detected("prose", sure) if sure else found
 
 
 def _ci(lines: list[str], votes: Votes, text: str) -> Detected | None:
@@ -302,7 +300,8 @@ def _markup(lines: list[str], votes: Votes, text: str) -> Detected | None:
 
 def _table(lines: list[str], votes: Votes, text: str) -> Detected | None:
     sure = tables.laid_out(lines, votes)
-    return _written(text, _RATHER) or Detected("table", sure) if sure else None
+    written = sentences_tell(text, rather_than_table=True) if sure else None
+    return Detected("prose", written) if written else Detected("table", sure) if sure else None
 
 
 def _log(lines: list[str], votes: Votes, text: str) -> Detected | None:
@@ -341,48 +340,6 @@ def _blend(votes: Votes, text: str) -> Detected:
         if sure >= 0.5
         else Detected("prose", round(parts["prose"] / sum(parts.values()), 3))
     )
-
-
-def _written(text: str, least: float = 0.0) -> Detected | None:
-    """Sentences in wrapped lines or around tables, whose lines look like something else; ``least``: their share in all."""
-    whole = told = 0
-    beside: list[str] = []
-    for part in pieces(text, WINDOW // 3):
-        units = sentences(part)
-        rows = {i for table in in_text(part, units) for i in (*table.head, *table.rows)}
-        beside += [part[start:end] for i, (start, end) in enumerate(units) if i not in rows]
-        whole += len(part)
-        told += len(rows)
-    running = [unit for unit in beside if _running(unit)]
-    if not told and (least or not ("\n" not in text or any("\n" in unit for unit in running))):
-        return None
-    size = sum(map(len, beside))
-    needed = _WRITTEN * size * (0.5 if size < (1 - _TABLED) * whole else 1)
-    enough = sum(map(len, running)) >= max(needed, least * whole, _TINY)
-    return Detected("prose", 0.9) if enough and not _alike("\n".join(beside)) else None
-
-
-def _running(unit: str) -> bool:
-    """A sentence of eight words and more, one in four of them such as every sentence needs; no cells."""
-    words = unit.lower().split()
-    return len(words) >= 8 and sum(word in STOPWORDS for word in words) * 4 >= len(words) and not _CELL.search(unit)
-
-
-def _alike(text: str) -> bool:
-    """Do many lines begin with the same word, as those of logs and records do? Articles and the like tell nothing."""
-    lines = [line for line in text.split("\n") if line.strip() and not line.lstrip().startswith("|")]
-    first = Counter(_FIRST.match(line)[1].lower() for line in lines)  # type: ignore[index]
-    most = max((times for word, times in first.items() if word not in STOPWORDS), default=0)
-    return len(lines) >= 4 and most > max(2, _SAME * len(lines))
-
-
-_CELL = re.compile(r"[|\t]")
-_FIRST = re.compile(r"\W*([^\W\d_]*)")
-_SAME = 0.3
-"""Share of lines with the same first word that no prose has."""
-_WRITTEN, _TABLED, _RATHER = 0.5, 0.3, 0.4
-"""Least share of sentences in what stands outside of tables; half of it where tables make up more than this share; and the
-share of all from which a text is rather prose than a table."""
 
 
 def features(votes: Votes) -> list[float]:

@@ -89,18 +89,19 @@ class Words:
         return cls(text, spans, sentence, score, guard, guards.pairs(text, spans), found, _tabled(found, sentence))
 
     def whole(self, sentences: Mask) -> Mask:
-        """All words of some sentences."""
-        return sentences[self.sentence] if len(self.spans) else np.zeros(0, np.bool_)
+        """All words of some sentences, and of the headers of the rows among them."""
+        return self._framed(sentences[self.sentence]) if len(self.spans) else np.zeros(0, np.bool_)
 
     def paired(self, keep: Mask) -> Mask:
-        """``keep`` with the other end of each bracket and quotation, and the rest of each row, of which a part stays.
-
-        A row also brings the header of its table: cells alone would be read under the wrong name.
-        """
+        """``keep`` with the other end of each bracket and quotation, and the rest of each row, of which a part stays."""
         found = keep.copy()
         for first, last in self.pairs:
             if found[first] != found[last]:
                 found[first] = found[last] = True
+        return self._framed(found)
+
+    def _framed(self, found: Mask) -> Mask:
+        """Rows as wholes, and the headers of their tables: cells alone would be read under the wrong name."""
         if not self.tables:
             return found
         alive = np.zeros(int(self.sentence.max(initial=-1)) + 1, np.bool_)
@@ -248,17 +249,18 @@ def fill(
             low, high = (middle, high) if cost(order[:middle]) <= budget else (low, middle)
         return low
 
+    def tabled(word: tuple[int, int]) -> bool:
+        return bool(parts[word[0]].tabled[word[1]])
+
+    def row(word: tuple[int, int]) -> tuple[int, int]:
+        return word[0], int(parts[word[0]].sentence[word[1]])
+
     all_words, size, tries = order, most(0), _TRIES
-    while size < len(order) and parts[order[size][0]].tabled[order[size][1]]:
-        d, i = order[size]
-        sentence = parts[d].sentence[i] if tries else None  # at last all that is left of tables goes
-        order = [
-            (e, j)
-            for at, (e, j) in enumerate(order)
-            if at < size
-            or not (parts[e].tabled[j] and (sentence is None or (e == d and parts[e].sentence[j] == sentence)))
-        ]
-        size, tries = most(size), tries - 1
+    while size < len(order) and tabled(order[size]):
+        refused = row(order[size]) if tries else None  # at last all that is left of tables goes
+        behind = [w for w in order[size:] if not tabled(w) or (refused is not None and row(w) != refused)]
+        order, tries = [*order[:size], *behind], tries - 1
+        size = most(size)
     if any(w.tables for w in parts) and size < len(all_words) and cost(order[:size]) < 0.5 * budget:
         return fill([replace(w, tables=[]) for w in parts], all_words, budget, count)
     return masks(order[:size])
