@@ -105,9 +105,8 @@ Lines and tables (development rows; share of tokens that keeps 95 / 98 / 99 % of
 | a function by what a user asks, five tables among passages (236) | 14 / 31 / 44 | 10 / 31 / 35 |
 
 The weight of a row's words was chosen on these tables and on 384 made questions about tables that ship with R (not in the data
-pack), which went from 13 / 19 / 22 to 5 / 9 / 14 (five tables). In
-questions about the passages around such tables nothing moves (300 questions, 3 / 5 / 11 / 19 % for 90 / 95 / 98 / 99 % both
-ways).
+pack), which went from 13 / 19 / 22 to 5 / 9 / 14 (five tables). In questions about the passages around such tables nothing
+moves (300 questions, 3 / 5 / 11 / 19 % for 90 / 95 / 98 / 99 % both ways).
 
 | without a query (269 passages): answers to all their questions that stay | at 50 % | at 60 % |
 | --- | --- | --- |
