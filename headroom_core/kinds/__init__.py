@@ -167,25 +167,17 @@ def _web(lines: list[str], votes: Votes, text: str) -> Detected | None:
     """Web hits: as many addresses on lines of their own as numbered or titled heads, three at least, and text between."""
     if text.count("http", 0, 40_000) < 3:
         return None
-    heads, addresses = votes["web_head"] * len(lines), votes["web_address"] * len(lines)
+    heads = [at for at, line in enumerate(lines) if WEB_HEAD.match(line)]
+    addresses = {at for at, line in enumerate(lines) if "://" in line and WEB_ADDRESS.match(line)}
+    near = sum(not addresses.isdisjoint(range(at, at + 4)) for at in heads)
     if (
-        heads >= 2.9
-        and addresses >= 2.9
-        and 0.6 <= heads / addresses <= 1.6
-        and heads + addresses <= 0.95 * len(lines) + 1
-        and _beside(lines) >= 0.5 * heads
+        min(len(heads), len(addresses)) > 2
+        and 0.6 <= len(heads) / len(addresses) <= 1.6
+        and len(heads) + len(addresses) <= 0.95 * len(lines) + 1
+        and near >= 0.5 * len(heads)  # chapters of a text have their addresses anywhere
     ):
         return Detected("search", 0.85)
     return None
-
-
-def _beside(lines: list[str]) -> int:
-    """Heads of web hits that an address follows within three lines: chapters of a text have theirs anywhere."""
-    addresses = {at for at, line in enumerate(lines) if WEB_ADDRESS.match(line)}
-    return sum(
-        WEB_HEAD.match(line) is not None and not addresses.isdisjoint(range(at, at + 4))
-        for at, line in enumerate(lines)
-    )
 
 
 def _diff(lines: list[str], votes: Votes, text: str) -> Detected | None:

@@ -120,8 +120,6 @@ _RARE: dict[str, Callable[[str], object]] = {
     "grouped": lambda line: line[0] in ":-" and line != "--",  # our own grouped form of hits without numbers
     "ci": _CI.match,
     "vim": _VIM.match,
-    "web_head": WEB_HEAD.match,
-    "web_address": lambda line: "://" in line and WEB_ADDRESS.match(line),
 }
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from headroom_core.kompress.scorer import Staged, sigmoid
 from headroom_core.kompress.signals import Pieces, Signals, Vector, read, read_again
-from headroom_core.language.lexical import STOPWORDS, Bm25, content, stems
+from headroom_core.language.lexical import STOPWORDS, Bm25, content, rarity, stems
 from headroom_core.language.tables import tables
 from headroom_core.language.wrapped import TURN
 
@@ -110,13 +110,12 @@ def _rows(score: Vector, seen: Signals, firsts: Sequence[int], weight: float, qu
     ]
     if not placed:
         return
-    texts = (seen.documents[d].text[s:e] for d, (s, e) in zip(seen.document.tolist(), seen.units, strict=True))
-    units = [stems(text) for text in texts]
-    index, held = Bm25(units), {word for _, rows in placed for unit in units[rows] for word in unit}
-    rarity = {word: index.idf(word) for word in content(query) if word in held}
-    once = math.log1p((len(units) - 0.5) / 1.5)
+    units, index = _stemmed(seen)
+    held = set[str]().union(*(unit for _, rows in placed for unit in units[rows]))
+    weights = {word: index.idf(word) for word in content(query) if word in held}
+    whole = max(rarity(1, len(units)), sum(weights.values()))
     for head, rows in placed:
-        cover = _cover([set(unit) for unit in units[rows]], rarity, max(once, sum(rarity.values())))
+        cover = _cover(units[rows], weights, whole)
         score[rows] += weight * cover**2
         score[head] = np.maximum(score[head], score[rows].max())
 
@@ -139,13 +138,11 @@ def name_of(text: str) -> list[str]:
 
 def links(seen: Signals, firsts: NDArray[np.int64]) -> Vector:
     """For each sentence: how sure a sentence of another document is that names this one, times its own doubt."""
-    texts = [d.text for d in seen.documents]
-    units = [set(stems(texts[d][s:e])) for d, (s, e) in zip(seen.document.tolist(), seen.units, strict=True)]
-    index = Bm25([sorted(unit) for unit in units])
+    units, index = _stemmed(seen)
     probability = sigmoid(seen.late)
     found = np.zeros(len(units))
-    for d, text in enumerate(texts):
-        weights = {word: index.idf(word) for word in name_of(text)}
+    for d, document in enumerate(seen.documents):
+        weights = {word: index.idf(word) for word in name_of(document.text)}
         whole = sum(weights.values())
         if whole <= 0:
             continue
@@ -158,17 +155,13 @@ def links(seen: Signals, firsts: NDArray[np.int64]) -> Vector:
 
 def bridges(seen: Signals, again: Vector, query: str) -> Vector:
     """For each sentence: how surely it shares a rare name with a good sentence of another document, times its doubt."""
-    texts = [d.text for d in seen.documents]
     asked = {word.lower() for word in re.findall(r"\w+", query)} | STOPWORDS
-    names = [
-        {name.lower() for name in _NAMES.findall(texts[d][s:e])} - asked
-        for d, (s, e) in zip(seen.document.tolist(), seen.units, strict=True)
-    ]
+    names = [{name.lower() for name in _NAMES.findall(text)} - asked for text in seen.texts()]
     held: dict[str, set[int]] = {}
     for d, own in zip(seen.document.tolist(), names, strict=True):
         for name in own:
             held.setdefault(name, set()).add(d)
-    rarity = {name: math.log1p((len(texts) - len(ds) + 0.5) / (len(ds) + 0.5)) for name, ds in held.items()}
+    weights = {name: rarity(len(ds), len(seen.documents)) for name, ds in held.items()}
     best = np.maximum(seen.late, again)
     probability = sigmoid(best)
     found = np.zeros(len(names))
@@ -177,9 +170,15 @@ def bridges(seen: Signals, again: Vector, query: str) -> Vector:
         for i, own in enumerate(names):
             shared = names[top] & own
             if shared and seen.document[i] != seen.document[top]:
-                mass = min(1.0, math.fsum(rarity[name] for name in shared) / RARE)
+                mass = min(1.0, math.fsum(weights[name] for name in shared) / RARE)
                 found[i] = max(found[i], weight * mass)
     return found * (1 - probability)
+
+
+def _stemmed(seen: Signals) -> tuple[list[set[str]], Bm25]:
+    """The stems of each sentence, and how rare each is."""
+    units = [set(stems(text)) for text in seen.texts()]
+    return units, Bm25([sorted(unit) for unit in units])
 
 
 def _cover(units: Sequence[set[str]], weights: dict[str, float], whole: float) -> Vector:

@@ -55,6 +55,11 @@ class Signals:
     documents: list[Pieces]
     token_scores: list[Vector]
 
+    def texts(self) -> list[str]:
+        """The text of each sentence."""
+        placed = zip(self.document.tolist(), self.units, strict=True)
+        return [self.documents[d].text[start:end] for d, (start, end) in placed]
+
 
 def split(tokenizer: Any, texts: Sequence[str]) -> list[Pieces]:
     """Tokenise documents once; windows are cut from the pieces, never tokenised again."""

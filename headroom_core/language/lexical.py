@@ -115,6 +115,11 @@ def content(text: str) -> list[str]:
     return found or stems(text)
 
 
+def rarity(held: int, among: int) -> float:
+    """How rare a word is that ``held`` of ``among`` units hold; 0 or more."""
+    return math.log1p((among - held + 0.5) / (held + 0.5))
+
+
 class Bm25:
     """BM25 of queries over units that were stemmed once."""
 
@@ -128,8 +133,7 @@ class Bm25:
 
     def idf(self, word: str) -> float:
         """How rare a word is among the units; 0 or more."""
-        n = self.found.get(word, 0)
-        return math.log1p((len(self.counts) - n + 0.5) / (n + 0.5))
+        return rarity(self.found.get(word, 0), len(self.counts))
 
     def scores(self, query: Sequence[str]) -> NDArray[np.float64]:
         """One score per unit."""
