@@ -20,34 +20,41 @@ _UNIT = (
     r"|days?|weeks?|months?|years?|decades?|centur(?:y|ies)|million|billion|trillion|thousand|hundred|dozen|degrees?"
     r"|[KMGT]i?B|bytes?|bits?|[kMG]?Hz|[kMG]?W|volts?|watts?|dollars?|euros?|cents?|USD|EUR|people|times|AM|PM|am|pm|BC|AD|BCE|CE)"
 )
-_MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
-FIRM = 3.0
-"""Strength of the guards that matter most."""
-# what may follow is looked at first where a rule would else be tried at every word
+_MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
+_REST = "|".join(f"(?<={month[0]}){month[1:]}" for month in _MONTHS.split("|"))
+FIRM, COUNTED = 3.0, 1.5
+"""Strength of the guards that matter most, and of quantifiers."""
+# rules begin with a set of letters, or look ahead for one, where they would else be tried at every word
 _RULES: tuple[tuple[float, re.Pattern[str]], ...] = (
     (FIRM, re.compile(rf"\d\S*(?:\s+{_UNIT}\b)?")),
-    (FIRM, re.compile(rf"\b(?=[\dJFMASOND])(?:\d{{1,2}}\w{{0,2}}\s+(?:of\s+)?)?{_MONTH}\b\S*(?:\s+\d[\d,.]*)?")),
     (
         FIRM,
         re.compile(
-            r"(?=[nwcue])(?:\b(?:n(?:o(?:t|ne|r|body|thing|where)?|ever|either)|without|cannot|unless|except)\b\S*"
-            r"(?:\s+\w\S*)?|n['’]t\b(?:\s+\w\S*)?)",
-            re.IGNORECASE,
+            rf"[\dJFMASOND](?<=\b.)(?:(?<=\d)\d?\w{{0,2}}\s+(?:of\s+)?(?:{_MONTHS})|{_REST})\b\S*(?:\s+\d[\d,.]*)?"
         ),
     ),
     (FIRM, re.compile(r"(?=[:@_\\/(.-])(?:://|@\w|_|\\|/\w+/|(?<!\S)--?\w|\(\)|(?<=\w)\.\w+\.\w)")),
     (FIRM, re.compile(r"[A-Z](?:(?<=[a-z].)|(?<=\b.)[A-Z]+)")),
+)
+_SMALL_RULES: tuple[tuple[float, re.Pattern[str]], ...] = (
     (
-        1.5,
+        FIRM,
+        re.compile(
+            r"(?=[nwcue])(?:\b(?:n(?:o(?:t|ne|r|body|thing|where)?|ever|either)|without|cannot|unless|except)\b\S*"
+            r"(?:\s+\w\S*)?|n['’]t\b(?:\s+\w\S*)?)"
+        ),
+    ),
+    (
+        COUNTED,
         re.compile(
             r"\b(?=[abdefhmnostu])(?:a(?:ll|ny|lways|t\s+(?:least|most))|e(?:very|ach|xactly|ight|leven)|o(?:nly|ne)|both"
             r"|m(?:ost|any|ust)|f(?:ew(?:er)?|our|ive|irst)|s(?:everal|ix|even|econd)|up\s+to|half|double|nine"
-            r"|t(?:w(?:ice|o|elve)|h(?:ree|ird)|en))\b",
-            re.IGNORECASE,
+            r"|t(?:w(?:ice|o|elve)|h(?:ree|ird)|en))\b"
         ),
     ),
 )
-_THAN = re.compile(r"\bthan\s+(?:the\s+|a\s+|an\s+)?\S+")
+"""Rules for texts in small letters."""
+_THAN = re.compile(r"than(?<=\bthan)\s+(?:the\s+|a\s+|an\s+)?\S+")
 _MORE = re.compile(r"\b(?:more|less|worse|rather|other|\w{2,}er)\b")
 _CAPITAL = re.compile(r"""(?<!\S)["'(\[{“‘«`*_]*([^\W\d_a-z]\S*)""")
 _POSSESSIVE = re.compile(r"""(?:['’]s)?[]).,;:!?"'”’»]*\Z""")
@@ -71,10 +78,11 @@ def strengths(text: str, words: list[Span]) -> NDArray[np.float64]:
         if end - start > _OPAQUE:  # encoded data, not a word; the rules below would take long over it
             text = text[:start] + " " * (end - start) + text[end:]
             found[i] = FIRM
-    for strength, rule in _RULES:
-        for match in rule.finditer(text):
-            a, b = bisect_right(lasts, match.start()), bisect_left(firsts, match.end())
-            found[a:b] = [max(known, strength) for known in found[a:b]]
+    for rules, shown in ((_RULES, text), (_SMALL_RULES, _small(text))):
+        for strength, rule in rules:
+            for match in rule.finditer(shown):
+                a, b = bisect_right(lasts, match.start()), bisect_left(firsts, match.end())
+                found[a:b] = [max(known, strength) for known in found[a:b]]
     for match in _THAN.finditer(text):
         near = max(0, match.start() - 40)
         first = _MORE.search(text, near, match.start())
@@ -93,6 +101,12 @@ def strengths(text: str, words: list[Span]) -> NDArray[np.float64]:
         if not opens or core in inside:  # a capital that only opens a sentence tells no name
             found[i] = max(found[i], 1.0)
     return np.array(found)
+
+
+def _small(text: str) -> str:
+    """In small letters, each at its place: the few that would become two stay."""
+    small = text.lower()
+    return small if len(small) == len(text) else "".join(min(c.lower(), c, key=len) for c in text)
 
 
 def _ends(word: str) -> bool:

@@ -73,11 +73,11 @@ def chosen(worth: NDArray[Any], cost: Array, price: float) -> NDArray[np.bool_]:
     spent, best = np.zeros((n + 1, count)), np.zeros((n + 1, count))
     np.cumsum(price * cost.T, 0, out=spent[1:])
     gain = _totals(worth) - spent[1:, None] + spent[:-1]
-    through = np.full((n, n, count), NEVER)
-    for end in range(n):  # best[k]: of the first k words; through: with a run from each word to ``end``
+    through, top = np.full((n, n, count), NEVER), np.empty((n, count))
+    for end in range(n):  # best[k]: of the first k words; through: with a run from each word to ``end``, at most top
         runs = np.add(best[: end + 1], gain[end, : end + 1], out=through[end, : end + 1])
-        np.maximum(runs.max(0), best[end], out=best[end + 1])
-    origin = np.where(through.max(1) >= best[:-1], through.argmax(1), -1).T
+        np.maximum(runs.max(0, out=top[end]), best[end], out=best[end + 1])
+    origin = np.where(top >= best[:-1], through.argmax(1), -1).T
     found = np.zeros((count, n), np.bool_)
     for row, begins in zip(found, origin.tolist(), strict=True):
         end = n - 1

@@ -42,8 +42,9 @@ USUAL = 40
 """Letters of the longest word that is remembered."""
 LEAST = 3e-4
 """Price below which the order of words no longer matters."""
-FIRM, NAMED = 0.5, 0.1
-"""Worth of a guarded number, negation or identifier, and of another guarded word, beside phrases of probability 1."""
+FIRM, NAMED, COUNTED = 0.5, 0.1, 0.005
+"""Worth beside phrases of probability 1: of a guarded number, negation or identifier; of a name or an end of a comparison; of a
+quantifier, which alone tells little: it stays with what it counts."""
 
 
 @dataclass(slots=True)
@@ -177,7 +178,8 @@ class Phrases:
         """
         chance = np.concatenate(chances)
         guard, article, pieces = (np.concatenate([getattr(w, n) for w in seen]) for n in ("guard", "article", "pieces"))
-        own = np.where(guard >= guards.FIRM, FIRM, np.where(guard > 0, NAMED, 0.0)).astype(np.float32)
+        others = np.where(guard == guards.COUNTED, COUNTED, np.where(guard > 0, NAMED, 0.0))
+        own = np.where(guard >= guards.FIRM, FIRM, others).astype(np.float32)
         cost = np.where(article, 0.0, pieces)
         starts, sizes = _runs(seen)
         kinds = np.searchsorted(SIZES, sizes)
