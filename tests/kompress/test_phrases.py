@@ -85,6 +85,16 @@ def test_phrases_are_worth_their_chance(kompress: KompressCompressor) -> None:
     assert found == {(a, b): float(chance[a, b - a]) for a, b in pairs}
 
 
+def test_guards_by_what_they_tell_alone(kompress: KompressCompressor) -> None:
+    """Where nobody asks for anything, numbers and negations go last, then names, then quantifiers, and the rest first."""
+    own = _read(kompress, "In all it took Lenvik 40 days, and several ships never left.", "40 days")
+    none = np.zeros((len(own.words.spans), LONGEST), np.float32)
+    price = Phrases(lambda seen: none, 1.0).prices([own.words], [none]).tolist()
+    words = dict(zip("In all it took Lenvik 40 days, and several ships never left.".split(), price, strict=True))
+    assert min(words["40"], words["never"]) > words["Lenvik"] > max(words["all"], words["several"])
+    assert min(words["all"], words["several"]) > 0 == words["took"] == words["ships"]
+
+
 def test_words_are_those_of_the_text(kompress: KompressCompressor) -> None:
     """Over windows and sentences, each run without white space is one word, in order, with a score in [0, 1)."""
     words = kompress.words(LONG)
