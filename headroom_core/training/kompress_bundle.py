@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from headroom_core.kompress.calibrate import Curve
 from headroom_core.kompress.fuse import Weights
+from headroom_core.kompress.scorer import CLS, SEP
 from headroom_core.kompress.temper import Temper
+from headroom_core.training.kompress_data import Corpus
 from headroom_core.training.kompress_export import build, write
 
 LICENCE = "Apache-2.0"
@@ -37,6 +39,13 @@ def write_graphs(
     shifted["early.conv2.bias"] = state["early.conv2.bias"] + np.float32(FREE_BIAS)
     for stage in ("early", "late"):
         write(build(shifted, shape, mode, stage, peaks), folder / f"{stage}.onnx")
+
+
+def write_late(state: Mapping[str, NDArray[Any]], folder: Path, rows: Iterable[NDArray[np.int64]]) -> None:
+    """``late.onnx`` alone, with ``channel_peaks`` over some rows."""
+    from headroom_core.kompress.model import Shape
+
+    write(build(dict(state), Shape().as_dict(), "int8", "late", channel_peaks(state, rows)), folder / "late.onnx")
 
 
 def channel_peaks(state: Mapping[str, NDArray[Any]], rows: Iterable[NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
@@ -67,6 +76,13 @@ def channel_peaks(state: Mapping[str, NDArray[Any]], rows: Iterable[NDArray[Any]
             ids = row[None, :].astype(np.int64)
             model(torch.from_numpy(ids), torch.from_numpy(kinds_of(ids)), None, "late")
     return found
+
+
+def shown(corpus: Corpus, count: int) -> Iterator[NDArray[np.int64]]:
+    """Some training questions with their first documents, as the network reads them: rows for ``channel_peaks``."""
+    for question in corpus.train[:: max(1, len(corpus.train) // count)]:
+        document = corpus.documents[question.entries[0].document]
+        yield np.array([CLS, *question.ids.tolist(), SEP, *document.ids[:300].tolist(), SEP], np.int64)
 
 
 def write_tokenizer(source: Path, folder: Path) -> None:

@@ -93,7 +93,7 @@ def tokenizer(path: Path) -> Any:
     return found
 
 
-class _Reader:
+class Reader:
     """Turns rows into documents and questions, each text once."""
 
     def __init__(self, pieces: Any) -> None:
@@ -145,7 +145,7 @@ def _key(row: Item, document: dict[str, Any]) -> str:
 
 def build(pieces: Any, *, seed: int = 7, compounds: int = 9000) -> Corpus:
     """Read the data pack."""
-    reader = _Reader(pieces)
+    reader = Reader(pieces)
     splits = split_train()
     held = [*dev_rows(), *splits["calibrate"], *splits["dev"]]
     forbidden = {
@@ -174,12 +174,12 @@ def build(pieces: Any, *, seed: int = 7, compounds: int = 9000) -> Corpus:
     return Corpus(reader.documents, train, compound, free, negatives, sets)
 
 
-def _sample(reader: _Reader, items: Sequence[Item], count: int) -> list[Question]:
+def _sample(reader: Reader, items: Sequence[Item], count: int) -> list[Question]:
     ordered = sorted(items, key=lambda item: hashlib.sha1(item["id"].encode()).hexdigest())
     return [reader.question(item) for item in ordered[:count]]
 
 
-def _mark_free(reader: _Reader, questions: Iterable[Question]) -> None:
+def _mark_free(reader: Reader, questions: Iterable[Question]) -> None:
     """Collect over a text's questions what a query-free model should keep: all answers and evidence."""
     for question in questions:
         if question.source == "qmsum":
@@ -192,7 +192,7 @@ def _mark_free(reader: _Reader, questions: Iterable[Question]) -> None:
                 document.free_questions += 1
 
 
-def _read_extractive(reader: _Reader) -> None:
+def _read_extractive(reader: Reader) -> None:
     """Texts whose sentences people marked as worth keeping."""
     for row in rows("text", "extractive.jsonl.gz"):
         if row["split"] != "train":
@@ -204,7 +204,7 @@ def _read_extractive(reader: _Reader) -> None:
         reader.documents[entry.document].free_questions += 2
 
 
-def _compounds(reader: _Reader, train: Sequence[Question], draw: random.Random, count: int) -> list[Question]:
+def _compounds(reader: Reader, train: Sequence[Question], draw: random.Random, count: int) -> list[Question]:
     """Two single questions as one; where the first one's answer stands in the second, a pronoun takes its place."""
     single = [q for q in train if q.source in PAGES and q.entries[0].gold]
     about: dict[str, list[Question]] = defaultdict(list)
@@ -246,11 +246,11 @@ def _compounds(reader: _Reader, train: Sequence[Question], draw: random.Random, 
     return found
 
 
-def _documents_key(reader: _Reader, question: Question) -> str:
+def _documents_key(reader: Reader, question: Question) -> str:
     return reader.documents[question.entries[0].document].key
 
 
-def _joined(reader: _Reader, text: str, first: Question, second: Question) -> Question:
+def _joined(reader: Reader, text: str, first: Question, second: Question) -> Question:
     entries = [first.entries[0], second.entries[0]]
     return Question(reader.tokens(text)[:60], "compound", entries, [*first.answers, *second.answers], text)
 

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from headroom_core.kompress.model import Kompress
 from headroom_core.training.kompress_batches import (
+    MAX_TOKENS,
     Batch,
     Bucket,
     Builder,
@@ -29,7 +30,7 @@ from headroom_core.training.kompress_batches import (
     plan_epoch,
     put,
 )
-from headroom_core.training.kompress_data import Corpus, Question
+from headroom_core.training.kompress_data import Corpus, Document, Question
 
 _builder: Builder | None = None
 
@@ -96,14 +97,15 @@ def forward(model: Kompress, batch: Batch, device: str, exits: str) -> list[dict
     """The model's outputs per bucket, with the bucket's targets beside them."""
     found = []
     for bucket in batch.buckets:
-        targets = {name: _put(getattr(bucket, name), device) for name in Bucket.__slots__}
+        targets = {name: put_on(getattr(bucket, name), device) for name in Bucket.__slots__}
         with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
             out = model(targets["ids"], targets["kinds"], targets["mask"], exits)
         found.append({k: v.float() for k, v in out.items()} | targets)
     return found
 
 
-def _put(array: np.ndarray[Any, Any], device: str) -> Tensor:
+def put_on(array: np.ndarray[Any, Any], device: str) -> Tensor:
+    """The array as a tensor of a device."""
     return torch.from_numpy(array).to(device, non_blocking=True)
 
 
@@ -126,8 +128,8 @@ def sentence_logits(out: list[dict[str, Tensor]], exit_: str, count: int) -> Ten
 
 def losses(out: list[dict[str, Tensor]], batch: Batch, exit_: str, device: str) -> dict[str, Tensor]:
     """All losses of one exit; each is a mean over groups or rows, so that long documents do not outvote short ones."""
-    labels, owner = _put(batch.labels, device), _put(batch.sentence_group, device)
-    weights, gold = _put(batch.weights, device), _put(batch.gold, device)
+    labels, owner = put_on(batch.labels, device), put_on(batch.sentence_group, device)
+    weights, gold = put_on(batch.weights, device), put_on(batch.gold, device)
     scores = sentence_logits(out, exit_, len(labels))
     bce = F.binary_cross_entropy_with_logits(scores, labels, reduction="none")
     found = {"sentence": (bce * weights * (1 + 3 * labels)).sum() / batch.groups}
@@ -152,9 +154,9 @@ def losses(out: list[dict[str, Tensor]], batch: Batch, exit_: str, device: str) 
         relevant = np.concatenate([bucket.relevant for bucket in batch.buckets])
         found["documents"] = _rank(
             torch.cat([p[f"{exit_}_relevance"] for p in out]),
-            _put(relevant, device),
+            put_on(relevant, device),
             torch.cat([p["group"] for p in out]),
-            _put(np.flatnonzero(relevant), device),
+            put_on(np.flatnonzero(relevant), device),
             batch.groups,
         )
     return found
@@ -249,7 +251,7 @@ def curve(
     costs: list[float] = []
     whole: list[float] = []
     for begin in range(0, len(questions), 24):
-        batch = pad([_windows(corpus, question) for question in questions[begin : begin + 24]], free=False)
+        batch = pad([windows_of(corpus.documents, question) for question in questions[begin : begin + 24]], free=False)
         scores = sentence_logits(forward(model, batch, device, "both"), exit_, len(batch.labels))
         values = scores.cpu().numpy()
         for g in range(batch.groups):
@@ -272,13 +274,13 @@ def curve(
     }
 
 
-def _windows(corpus: Corpus, question: Question) -> list[Row]:
+def windows_of(documents: Sequence[Document], question: Question) -> list[Row]:
     """All windows of a question's documents."""
     query: list[int] = question.ids.tolist()
     found = []
     for entry in question.entries:
-        document = corpus.documents[entry.document]
-        for first, last in pieces(document, 384 - len(query) - 30):
+        document = documents[entry.document]
+        for first, last in pieces(document, MAX_TOKENS - len(query) - 30):
             row = open_row(query)
             put(row, document, entry, range(first, last), False)
             found.append(close_row(row))

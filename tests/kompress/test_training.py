@@ -17,7 +17,7 @@ from headroom_core.kompress.torch import TorchScorer, weights_of  # noqa: E402
 from headroom_core.models.registry import BUNDLED  # noqa: E402
 from headroom_core.training.kompress_batches import CLS, SEP, Builder, plan_epoch  # noqa: E402
 from headroom_core.training.kompress_bundle import write_graphs  # noqa: E402
-from headroom_core.training.kompress_data import Corpus, Question, _Reader, tokenizer  # noqa: E402
+from headroom_core.training.kompress_data import Corpus, Question, Reader, tokenizer  # noqa: E402
 from headroom_core.training.kompress_export import MS, Graph  # noqa: E402
 from headroom_core.training.kompress_train import Layout, Schedule, train  # noqa: E402
 from tests.kompress.texts import DOCUMENTS  # noqa: E402
@@ -31,7 +31,7 @@ GOLD = set("the harbour of lenvik was built in 1891 by the engineer ada moen . m
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
     """Four documents, two questions."""
-    reader = _Reader(tokenizer(BUNDLED / "kompress" / "tokenizer.json"))
+    reader = Reader(tokenizer(BUNDLED / "kompress" / "tokenizer.json"))
     questions: list[Question] = []
     for text, query, answer in (
         (DOCUMENTS[0], "Who built the harbour?", "Ada Moen"),
