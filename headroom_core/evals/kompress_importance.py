@@ -44,13 +44,11 @@ def importance(staged: Any, query: Sequence[int], document: Pieces, first: int, 
 
 def lost_without(compressor: KompressCompressor, document: Item, query: str) -> dict[int, float]:
     """``importance`` of the sentences of an item's document; empty without an answer in it, or where it fills a window."""
+    if not document["evidence"] or not document.get("answer_spans"):
+        return {}
     model = compressor.load()
     pieces, asked_for = split(model.tokenizer, [document["text"]])[0], query_ids(model.tokenizer, query)
-    if (
-        not document["evidence"]
-        or not document.get("answer_spans")
-        or len(pieces.ids) + len(asked_for) + 3 > MAX_TOKENS
-    ):
+    if len(pieces.ids) + len(asked_for) + 3 > MAX_TOKENS:
         return {}
     start, end = document["answer_spans"][0]
     first = int(np.searchsorted(pieces.ends, start, "right"))

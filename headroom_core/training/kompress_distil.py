@@ -75,12 +75,12 @@ def judge(compressor: KompressCompressor, item: Item) -> Judged:
     """What the bundle makes of a question of the training split."""
     page = sheet(item)
     seen, score = compressor.judged(page.texts, item["query"])
-    lost = np.zeros(len(page.units))
-    owner = np.array([d for d, _, _ in page.units])
+    ranked, lost = Ranked(page, score), np.zeros(len(page.units))
     for d, document in enumerate(item["documents"]):
+        own = np.flatnonzero(ranked.owner == d)
         for k, nats in lost_without(compressor, document, item["query"]).items():
-            lost[np.flatnonzero(owner == d)[k]] = nats
-    return Judged(Ranked(page, score), seen.late, lost)
+            lost[own[k]] = nats
+    return Judged(ranked, seen.late, lost)
 
 
 def target(judged: Judged, reranker: Reranker) -> Vector:
