@@ -18,7 +18,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from headroom_core.evals.kompress_sets import split_train
@@ -34,7 +33,7 @@ from headroom_core.training.kompress_card import write_card
 from headroom_core.training.kompress_data import Corpus, build, tokenizer
 from headroom_core.training.kompress_distil import distil
 from headroom_core.training.kompress_temper import tempers
-from headroom_core.training.kompress_train import Layout, Schedule, curve, find_near, train
+from headroom_core.training.kompress_train import Layout, Schedule, arrays, curve, find_near, mean, train
 
 BUNDLED = Path(__file__).resolve().parents[1] / "models" / "bundled" / "kompress"
 APART = (Schedule(epochs=6, groups=64, rate=1.5e-4), Layout(near=4, packed=0.0, shortlist=0.0, masked=0.0))
@@ -73,7 +72,7 @@ def _graphs(options: Any) -> Corpus:
     corpus = build(tokenizer(model / "tokenizer.json"), seed=options.seed)
     print(f"{len(corpus.documents)} documents, {len(corpus.train)} questions, {len(corpus.compound)} compound ones")
     runs = [_run(corpus, start.state(model), *plan, options) for plan in (APART, PACKED)]
-    average = {name: np.mean([run[name] for run in runs], axis=0) for name in runs[0]}
+    average = mean(runs)
     peaks = channel_peaks(average, shown(corpus, 60))
     write_graphs(average, Shape().as_dict(), options.out, peaks=peaks)
     write_tokenizer(model / "tokenizer.json", options.out)
@@ -91,7 +90,7 @@ def _run(corpus: Corpus, begin: dict[str, Any], schedule: Schedule, layout: Layo
     for name, questions in corpus.sets.items():
         found = curve(averaged, corpus, questions[:60] if options.small else questions, options.device)
         print(name, {k: round(v, 3) for k, v in found.items()})
-    return {name: tensor.float().cpu().numpy() for name, tensor in averaged.state_dict().items()}
+    return arrays(averaged)
 
 
 def _phrases(options: Any) -> dict[str, Any]:

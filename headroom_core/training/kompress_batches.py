@@ -141,10 +141,7 @@ class Builder:
         draw = random.Random(seed)
         groups = [self._group(draw, kind, index) for kind, index in plans]
         made = pad([g for g in groups if g], free=plans[0][0] == "free")
-        noise = np.random.default_rng(seed)
-        for bucket in made.buckets:
-            hide = (noise.random(bucket.ids.shape) < self.masked) & bucket.mask & (bucket.ids > 998)
-            bucket.ids[hide] = MASK
+        hide(made, self.masked, seed)
         return made
 
     def _group(self, draw: random.Random, kind: str, index: int) -> list[Row]:
@@ -288,6 +285,14 @@ class Builder:
         row = open_row(query)
         put(row, document, entry, range(first, last), False)
         return close_row(row)
+
+
+def hide(batch: Batch, share: float, seed: int) -> None:
+    """Put ``[MASK]`` in the place of a share of the word pieces; special and single marks stay."""
+    noise = np.random.default_rng(seed)
+    for bucket in batch.buckets:
+        hidden = (noise.random(bucket.ids.shape) < share) & bucket.mask & (bucket.ids > 998)
+        bucket.ids[hidden] = MASK
 
 
 def pad(groups: list[list[Row]], *, free: bool, buckets: int = 4) -> Batch:

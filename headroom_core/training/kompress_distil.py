@@ -27,12 +27,22 @@ from headroom_core.evals.kompress_importance import lost_without
 from headroom_core.evals.kompress_sets import MULTI_HOP, PAGES, Item, among_near, several_hops
 from headroom_core.kompress.compressor import KompressCompressor
 from headroom_core.kompress.model import Kompress
-from headroom_core.kompress.torch import TorchScorer, weights_of
-from headroom_core.training.kompress_batches import MASK, Batch, Bucket, Builder, Plan, pad, plan_epoch
+from headroom_core.kompress.torch import TorchScorer
+from headroom_core.training.kompress_batches import Batch, Builder, Plan, hide, pad, plan_epoch
 from headroom_core.training.kompress_bundle import shown, write_late
 from headroom_core.training.kompress_data import Corpus, Question, Reader, tokenizer
 from headroom_core.training.kompress_reranker import Ranked, Reranker, tune
-from headroom_core.training.kompress_train import WEIGHTS, average, losses, put_on, sentence_logits, windows_of
+from headroom_core.training.kompress_train import (
+    arrays,
+    average,
+    forward,
+    losses,
+    mean,
+    put_on,
+    sentence_logits,
+    weighted,
+    windows_of,
+)
 
 Vector = NDArray[np.float64]
 
@@ -45,8 +55,6 @@ GROUPS, OTHER_GROUPS, EVERY = 7, 5, 4
 RATE, HEAD_RATE, WARM, DECAY = 7e-5, 2.1e-4, 100, 0.01
 HEAT, GOLD, MASKED, SMOOTH = 1.5, 0.5, 0.04, 0.995
 """Temperature of the softmax; weight of the usual losses beside it; share of word pieces hidden; of the running mean."""
-FIRST_WORD = 998
-"""Word pieces up to here are special or single marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,21 +144,8 @@ class Run:
                 order += draw.sample(self.chosen, len(self.chosen))
             chosen, order = order[:GROUPS], order[GROUPS:]
             batch = pad([windows_of(self.reader.documents, example.question) for example in chosen], free=False)
-            noise = np.random.default_rng(self.seed * 100_003 + step)
-            for bucket in batch.buckets:
-                hidden = (noise.random(bucket.ids.shape) < MASKED) & (bucket.ids > FIRST_WORD)
-                bucket.ids[hidden] = MASK
+            hide(batch, MASKED, self.seed * 100_003 + step)
             yield batch, chosen
-
-    def late(self, batch: Batch) -> list[dict[str, Tensor]]:
-        """The outputs of the late exit per bucket, with the bucket's targets beside them."""
-        found = []
-        for bucket in batch.buckets:
-            targets = {name: put_on(getattr(bucket, name), self.device) for name in Bucket.__slots__}
-            with torch.autocast(self.device, dtype=torch.bfloat16):
-                out = self.model(targets["ids"], targets["kinds"], targets["mask"], "late")
-            found.append({k: v.float() for k, v in out.items()} | targets)
-        return found
 
     def train(self, steps: int) -> Kompress:
         """The running mean of the weights."""
@@ -159,9 +154,8 @@ class Run:
         for step, (batch, chosen) in enumerate(self.batches(steps)):
             for group in self.optimizer.param_groups:
                 group["lr"] = group["full"] * min(1.0, (step + 1) / WARM) * (0.02 + 0.98 * (1 - step / steps))
-            out = self.late(batch)
-            usual = losses(out, batch, "late", self.device)
-            loss = torch.stack([WEIGHTS[k] * v for k, v in usual.items()]).sum()
+            out = forward(self.model, batch, self.device, "late", half=True)
+            loss = weighted(losses(out, batch, "late", self.device))
             if chosen:
                 loss = GOLD * loss + self.apart(sentence_logits(out, "late", len(batch.labels)), batch, chosen)
             self.optimizer.zero_grad(set_to_none=True)
@@ -198,11 +192,10 @@ def distil(
     asked = [[judge(compressor, item) for item in part[::share]] for part in parts(items, seed)]
     pieces = tokenizer(folder / "tokenizer.json")
     reranker = tune(Reranker.begin(wheel, pieces).to(device), [judged.ranked for judged in asked[0]], seed)
-    found = [weights_of(folder)]
+    begun, reader = TorchScorer.of_bundle(folder, device).model, Reader(pieces)
+    found = [arrays(begun)]
     for k, (questions, (_, steps)) in enumerate(zip(asked, RUNS, strict=True)):
-        reader = Reader(pieces)
         chosen = examples(questions, reranker, reader)
-        run = Run(TorchScorer.of_bundle(folder, device).model, corpus, chosen, reader, seed + k)
-        tuned = run.train(steps // share).state_dict()
-        found.append({name: tensor.float().cpu().numpy() for name, tensor in tuned.items()})
-    write_late({name: np.mean([each[name] for each in found], axis=0) for name in found[1]}, folder, shown(corpus, 60))
+        run = Run(copy.deepcopy(begun), corpus, chosen, reader, seed + k)
+        found.append(arrays(run.train(steps // share)))
+    write_late(mean(found), folder, shown(corpus, 60))

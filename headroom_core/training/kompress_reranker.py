@@ -69,8 +69,8 @@ class Reranker(nn.Module):
     @classmethod
     def begin(cls, wheel: Path, pieces: Any) -> Reranker:
         """As the wheel has it."""
-        model = cls(start.encoder(wheel, NAME, early=12), pieces)
         known = start.state(start.graph(wheel, NAME))
+        model = cls(start.encoder(known, early=12), pieces)
         with torch.no_grad():
             for module, path in ((model.pool, "pooler.dense"), (model.out, "classifier")):
                 module.weight.copy_(known[f"{path}.Gemm_MatMul.weight"].reshape(module.weight.shape))
@@ -84,13 +84,8 @@ class Reranker(nn.Module):
         )
         heads = [[CLS, *own.ids[:LONGEST_QUESTION], SEP] for own in asked]
         rows = [[*head, *own.ids[:LONGEST_TEXT], SEP] for head, own in zip(heads, told, strict=True)]
-        width = -(-max(map(len, rows)) // 8) * 8
-        ids, kinds = torch.zeros(len(rows), width, dtype=torch.long), torch.zeros(len(rows), width, dtype=torch.long)
-        for k, (head, row) in enumerate(zip(heads, rows, strict=True)):
-            ids[k, : len(row)] = torch.tensor(row)
-            kinds[k, len(head) : len(row)] = 1
         device = self.out.weight.device
-        ids, kinds = ids.to(device), kinds.to(device)
+        ids, kinds = start.padded(rows, [len(head) for head in heads], device)
         with torch.autocast(device.type, dtype=torch.bfloat16):
             states = self.encoder(ids, kinds, ids > 0, "early")["early_states"][:, 0]
         return self.out(torch.tanh(self.pool(states.float())))[:, 0]  # type: ignore[no-any-return]
@@ -161,11 +156,11 @@ def _steps(count: int, draw: random.Random) -> list[tuple[bool, list[int]]]:
 
 def _sentences(question: Ranked, draw: random.Random) -> tuple[list[str], list[float]]:
     """Gold sentences, the four others that the student ranks highest, and one of the rest."""
-    gold = question.gold[:3]
-    others = [i for i in np.argsort(-question.score).tolist() if i not in question.gold]
+    gold = question.gold
+    others = [i for i in np.argsort(-question.score).tolist() if i not in gold]
     wrong = others[:4] + ([draw.choice(others[4:])] if len(others) > 4 else [])
-    texts = question.page.unit_texts()
-    return [texts[i] for i in gold + wrong], [1.0] * len(gold) + [0.0] * len(wrong)
+    right, texts = gold[:3], question.page.unit_texts()
+    return [texts[i] for i in right + wrong], [1.0] * len(right) + [0.0] * len(wrong)
 
 
 def _documents(question: Ranked) -> tuple[list[str], list[float]]:

@@ -52,14 +52,10 @@ class Teacher(nn.Module):
 
     def logits(self, batch: Sequence[Passage]) -> Iterator[Tensor]:
         """The logit of each phrase of each passage."""
-        width = -(-max(len(p.ids) for p in batch) // 8) * 8
-        ids = torch.zeros(len(batch), width, dtype=torch.long)
-        for row, own in zip(ids, batch, strict=True):
-            row[: len(own.ids)] = torch.from_numpy(own.ids)
         device = self.encoder.word.weight.device
-        ids = ids.to(device)
+        ids, kinds = start.padded([p.ids.tolist() for p in batch], [len(p.ids) for p in batch], device)
         with torch.autocast(device.type, dtype=torch.bfloat16):
-            states = self.encoder(ids, torch.zeros_like(ids), ids > 0, "early")["early_states"]
+            states = self.encoder(ids, kinds, ids > 0, "early")["early_states"]
         for inner, own in zip(states, batch, strict=True):
             places = own.seen.first, own.seen.last, own.seen.own[:, SAID:], own.first, own.last
             first, last, known, begin, end = (torch.from_numpy(a).to(device) for a in places)
@@ -161,7 +157,7 @@ def main(arguments: list[str] | None = None) -> None:
     for plan in PLANS:
         file = options.out / f"{plan.name}.pt"
         if options.only in (None, plan.name) and not file.exists():
-            encoder = start.encoder(options.start, plan.name, early=12)
+            encoder = start.encoder(start.state(start.graph(options.start, plan.name)), early=12)
             torch.save(train(encoder.to(options.device), chosen, held, plan.seed).cpu().state_dict(), file)
 
 

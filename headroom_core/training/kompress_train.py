@@ -6,12 +6,13 @@ import copy
 import math
 import multiprocessing
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -93,12 +94,12 @@ def batches(corpus: Corpus, schedule: Schedule, layout: Layout) -> Iterator[Batc
             yield left.get()
 
 
-def forward(model: Kompress, batch: Batch, device: str, exits: str) -> list[dict[str, Tensor]]:
-    """The model's outputs per bucket, with the bucket's targets beside them."""
+def forward(model: Kompress, batch: Batch, device: str, exits: str, *, half: bool = False) -> list[dict[str, Tensor]]:
+    """The model's outputs per bucket, with the bucket's targets beside them; ``half``: in bfloat16 also on a CPU."""
     found = []
     for bucket in batch.buckets:
         targets = {name: put_on(getattr(bucket, name), device) for name in Bucket.__slots__}
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=half or device == "cuda"):
             out = model(targets["ids"], targets["kinds"], targets["mask"], exits)
         found.append({k: v.float() for k, v in out.items()} | targets)
     return found
@@ -178,6 +179,11 @@ def _rank(scores: Tensor, labels: Tensor, owner: Tensor, gold: Tensor, groups: i
 WEIGHTS = {"sentence": 1.0, "token": 0.5, "span": 0.3, "relevance": 0.3, "answer": 0.3, "rank": 0.7, "documents": 0.3}
 
 
+def weighted(parts: dict[str, Tensor]) -> Tensor:
+    """The sum of some losses, each times its weight."""
+    return torch.stack([WEIGHTS[name] * loss for name, loss in parts.items()]).sum()
+
+
 def _rate(step: int, total: int, warmup: float) -> float:
     begin = max(1, int(total * warmup))
     if step < begin:
@@ -214,10 +220,10 @@ def train(
         optimizer.param_groups[1]["lr"] = schedule.head_rate * factor
         out = forward(model, batch, device, "early" if batch.free else "both")
         parts = losses(out, batch, "early", device)
-        loss = torch.stack([WEIGHTS[k] * v for k, v in parts.items()]).sum()
+        loss = weighted(parts)
         if not batch.free:
             late = losses(out, batch, "late", device)
-            loss = 0.3 * loss + torch.stack([WEIGHTS[k] * v for k, v in late.items()]).sum()
+            loss = 0.3 * loss + weighted(late)
             parts = late
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -240,6 +246,16 @@ def average(averaged: torch.nn.Module, model: torch.nn.Module, keep: float) -> N
     """Move a running mean of weights: it keeps this share of itself."""
     for mine, theirs in zip(averaged.parameters(), model.parameters(), strict=True):
         mine.lerp_(theirs, 1 - keep)
+
+
+def arrays(model: torch.nn.Module) -> dict[str, NDArray[np.float32]]:
+    """All weights by name, on the CPU."""
+    return {name: tensor.float().cpu().numpy() for name, tensor in model.state_dict().items()}
+
+
+def mean(states: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """The mean of several networks' weights (Wortsman et al. 2022)."""
+    return {name: np.mean([state[name] for state in states], axis=0) for name in states[0]}
 
 
 @torch.no_grad()

@@ -60,17 +60,12 @@ def windows(pieces: Any, text: str, query: str) -> list[Window]:
 
 def logits(model: Kompress, chosen: Sequence[Window]) -> Tensor:
     """Logits of an answer's begin and end (windows, length, 2); far below zero outside of the text."""
-    width = -(-max(len(w.ids) for w in chosen) // 8) * 8
-    ids, kinds, mask, text = (torch.zeros(len(chosen), width, dtype=torch.long) for _ in range(4))
-    for row, window in enumerate(chosen):
-        size = len(window.ids)
-        ids[row, :size], mask[row, :size] = torch.tensor(window.ids), 1
-        kinds[row, window.head : size], text[row, window.head : size - 1] = 1, 1
     device = model.word.weight.device
-    ids, kinds, mask, text = (x.to(device) for x in (ids, kinds, mask, text))
+    ids, kinds = start.padded([w.ids for w in chosen], [w.head for w in chosen], device)
     with torch.autocast(device.type, dtype=torch.bfloat16):
-        out = model(ids, kinds, mask.bool())["late_tokens"]
-    return out[..., BEGIN : END + 1].float().masked_fill(~text.bool()[..., None], -1e4)  # type: ignore[no-any-return]
+        out = model(ids, kinds, ids > 0)["late_tokens"]
+    text = (kinds > 0) & (ids != SEP)
+    return out[..., BEGIN : END + 1].float().masked_fill(~text[..., None], -1e4)  # type: ignore[no-any-return]
 
 
 class Reader:
@@ -194,7 +189,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     for plan in PLANS:
         if options.only in (None, plan.name):
-            model = start.encoder(options.start, plan.name, early=1)
+            model = start.encoder(start.state(start.graph(options.start, plan.name)), early=1)
             train_reader(model.to(options.device), chosen, plan.seed, epochs=options.epochs)
             stored = {"shape": model.shape.as_dict(), "state": model.cpu().state_dict()}
             torch.save(stored, options.out / f"{plan.name}.pt")

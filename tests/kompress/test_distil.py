@@ -18,7 +18,7 @@ from headroom_core.training import kompress_distil  # noqa: E402
 from headroom_core.training.kompress_data import Corpus, Reader, tokenizer  # noqa: E402
 from headroom_core.training.kompress_distil import MOST, NEEDED, Example, Judged, Run, examples, judge, target  # noqa: E402
 from headroom_core.training.kompress_reranker import Ranked, Reranker, tune  # noqa: E402
-from headroom_core.training.kompress_train import sentence_logits  # noqa: E402
+from headroom_core.training.kompress_train import forward, sentence_logits  # noqa: E402
 from tests.kompress.texts import DOCUMENTS  # noqa: E402
 
 SMALL = Shape(hidden=32, layers=2, heads=4, inner=48, positions=384, early=1, conv=8)
@@ -107,7 +107,8 @@ def test_the_late_stage_learns_its_targets_alone(monkeypatch: pytest.MonkeyPatch
 
     def apart() -> float:
         with torch.no_grad():
-            return float(run.apart(sentence_logits(run.late(batch), "late", len(batch.labels)), batch, chosen))
+            out = forward(model, batch, "cpu", "late", half=True)
+            return float(run.apart(sentence_logits(out, "late", len(batch.labels)), batch, chosen))
 
     before = apart()
     tuned = run.train(40)
