@@ -39,8 +39,9 @@ from headroom_core.evals.kompress_sets import (
     pool,
     several_hops,
     split_train,
+    whole_pages,
 )
-from headroom_core.evals.kompress_tables import tabled, wrapped
+from headroom_core.evals.kompress_tables import reports, tabled, wrapped
 from headroom_core.evals.metrics import bootstrap
 from headroom_core.kompress.compressor import KompressCompressor
 from headroom_core.training.kompress_calibrate import by_size, gold_alone, long_texts
@@ -87,10 +88,19 @@ def wrapping(run: Run) -> Lines:
     return table("Gold document among four near ones, lines wrapped at 80 characters", pages, run.rankers)
 
 
-def table_rows(run: Run) -> Lines:
-    """Rows of tables between passages."""
-    sets = {name: [i for i in tabled() if i["source"] == name] for name in ("flights", "functions")}
+def pages(run: Run) -> Lines:
+    """A whole page or policy as one text: thousands of tokens about one thing."""
     found: Lines = []
+    for name, sources in (("page", PAGES), ("privacy policy", ("policyqa",))):
+        items = run.some(whole_pages(dev_rows(), sources=sources), 0.5)
+        found += table(f"A whole {name} as one text", [sheet(item) for item in items], run.rankers)
+    return found
+
+
+def table_rows(run: Run) -> Lines:
+    """Rows of tables between sentences and between passages."""
+    sets = {name: [i for i in tabled() if i["source"] == name] for name in ("flights", "functions")}
+    found = table("Two tables between sentences, questions by hand", [sheet(i) for i in reports()], run.rankers)
     for name, items in sets.items():
         found += table(f"A row of five tables among passages: {name}", [sheet(i) for i in run.some(items)], run.rankers)
     return found
@@ -192,17 +202,20 @@ def reading(run: Run) -> Lines:
     lines = [f"\n## Reader F1 ({len(items)} questions among five documents)"]
     for file in sorted(run.readers.glob("*.pt")):
         reader = Reader.load(file, pieces)
-        pairs = []
-        for item in items:
-            texts = [d["text"] for d in item["documents"]]
-            cut = run.compressor.compress_documents(texts, item["query"], target_ratio=0.25)
-            given = (texts, [r.compressed for r in cut])
-            pairs.append([free.answer_f1(reader.answer(shown, item["query"]), item["answers"]) for shown in given])
-        whole, less = (100 * f1 for f1 in np.mean(pairs, axis=0))
-        share, low, high = bootstrap(pairs, lambda drawn: float(100 * drawn[:, 1].mean() / drawn[:, 0].mean()))
-        lines.append(
-            f"{file.stem}: F1 {whole:.1f} on all, {less:.1f} at 25 %, {share:.1f} % retained [{low:.1f}, {high:.1f}]"
-        )
+        for name, ratio, alpha in (("target_ratio 0.25", 0.25, None), ("max_risk 0.02", None, 0.02)):
+            pairs, kept = [], []
+            for item in items:
+                texts = [d["text"] for d in item["documents"]]
+                cut = run.compressor.compress_documents(texts, item["query"], target_ratio=ratio, max_risk=alpha)
+                given = (texts, [r.compressed for r in cut])
+                pairs.append([free.answer_f1(reader.answer(shown, item["query"]), item["answers"]) for shown in given])
+                kept.append(sum(r.compressed_tokens for r in cut) / sum(r.original_tokens for r in cut))
+            whole, less = (100 * f1 for f1 in np.mean(pairs, axis=0))
+            share, low, high = bootstrap(pairs, lambda drawn: float(100 * drawn[:, 1].mean() / drawn[:, 0].mean()))
+            lines.append(
+                f"{file.stem}, {name} ({np.mean(kept):.3f} of tokens): F1 {whole:.1f} on all, {less:.1f} on the cut,"
+                f" {share:.1f} % retained [{low:.1f}, {high:.1f}]"
+            )
     return lines
 
 
@@ -216,6 +229,7 @@ MEASURES: dict[str, Callable[[Run], Lines]] = {
     "one-hop": one_hop,
     "multi-hop": multi_hop,
     "wrapped": wrapping,
+    "pages": pages,
     "tables": table_rows,
     "meetings": meeting,
     "no-answer": no_answer,

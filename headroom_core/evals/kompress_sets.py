@@ -27,6 +27,8 @@ PAGES = (*SPANS, "selqa", "qed")
 """Encyclopaedic sources of one hop."""
 ONE_HOP = (*PAGES, "policyqa")
 MULTI_HOP = ("2wiki_train", "hotpot_train", "musique_train", "amor_hotpot")
+WHOLE = 12_000
+"""Characters from which a page counts as long."""
 _SHARES = {  # split -> share of a source's rows: (one hop, several hops, meetings)
     "calibrate": (0.07, 0.27, 0.08),
     "dev": (0.0, 0.18, 0.0),
@@ -156,6 +158,38 @@ def among_near(
             others.insert(digest % (len(others) + 1), gold)
         found.append({**item, "documents": others})
     return found
+
+
+def joined(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Documents as one, a blank line between them; the evidence moves along."""
+    text, evidence = "", []
+    for document in documents:
+        text += "\n\n" if text else ""
+        evidence += [[s + len(text), e + len(text)] for s, e in document["evidence"]]
+        text += document["text"]
+    return {"title": "", "text": text, "evidence": evidence, "answer_spans": []}
+
+
+def whole_pages(items: Sequence[Item], *, sources: Sequence[str] = PAGES) -> list[Item]:
+    """Each answerable question with all passages of its page, or of its policy, as one text of ``WHOLE`` characters or more."""
+    passages: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    for item in items:
+        for document in item["documents"]:
+            passages[_page(item["source"], document)][document["text"]] = None
+    found = []
+    for item in items:
+        if item["source"] not in sources or not item["answerable"] or len(item["documents"]) != 1:
+            continue
+        gold = item["documents"][0]
+        texts = passages[_page(item["source"], gold)]
+        if sum(map(len, texts)) >= WHOLE:
+            whole = joined([gold if text == gold["text"] else {"text": text, "evidence": []} for text in texts])
+            found.append({**item, "id": f"page:{item['id']}", "documents": [whole]})
+    return found
+
+
+def _page(source: str, document: dict[str, Any]) -> tuple[str, str]:
+    return source, document["title"].split(" / ")[0]
 
 
 def several_hops(items: Iterable[Item]) -> list[Item]:

@@ -2,7 +2,7 @@
 
 Tables are built from agent data that trained nothing: flights of ``tau_bench`` (asked for one number of one flight) and
 functions of ``json_payloads`` (asked for in the users' words). Each of five documents is a passage, a table of
-``ROWS`` rows, and the rest of the passage; the row is the evidence.
+``ROWS`` rows, and the rest of the passage; the row is the evidence. ``reports`` were written by hand.
 """
 
 from __future__ import annotations
@@ -10,13 +10,28 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from headroom_core.evals.data import rows
 from headroom_core.evals.kompress_sets import PAGES, Item, dev_rows, pool
 
 ROWS, DOCUMENTS = 12, 5
+REPORTS = Path(__file__).resolve().parents[1] / "training" / "data" / "reports_dev.jsonl"
 Row = dict[str, str]
+
+
+def reports() -> list[Item]:
+    """One item per question about a report: two tables between sentences, in other words than the rows'."""
+    found = []
+    with REPORTS.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines):
+            report = json.loads(line)
+            for place, asked in enumerate(report["questions"]):
+                document = {"title": "", "text": report["text"], "evidence": asked["evidence"], "answer_spans": []}
+                row = {"source": "reports", "query": asked["query"], "answers": [], "answerable": True}
+                found.append({"id": f"report {number}:{place}", **row, "documents": [document]})
+    return found
 
 
 def wrapped(items: Sequence[Item], width: int) -> list[Item]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headroom_core.evals.kompress_curves import sheet
-from headroom_core.evals.kompress_sets import PAGES, Item, among_near, pool, several_hops
+from headroom_core.evals.kompress_sets import PAGES, Item, among_near, joined, pool, several_hops
 from headroom_core.evals.marks_query_free import bare, marks
 from headroom_core.kompress.calibrate import FEW, Curve, curve
 from headroom_core.kompress.compressor import KompressCompressor
@@ -40,17 +39,8 @@ def long_texts(items: Sequence[Item], count: int, seed: int) -> list[Item]:
             if not known and not any(a in other["text"].lower() for a in answers):
                 chosen.append({"title": other["title"], "text": other["text"], "evidence": [], "answer_spans": []})
         draw.shuffle(chosen)
-        found.append({**item, "id": f"long:{item['id']}", "documents": [_joined(chosen)]})
+        found.append({**item, "id": f"long:{item['id']}", "documents": [joined(chosen)]})
     return found
-
-
-def _joined(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    text, evidence = "", []
-    for document in documents:
-        text += "\n\n" if text else ""
-        evidence += [[s + len(text), e + len(text)] for s, e in document["evidence"]]
-        text += document["text"]
-    return {"title": "", "text": text, "evidence": evidence, "answer_spans": []}
 
 
 def gold_alone(items: Iterable[Item]) -> list[Item]:

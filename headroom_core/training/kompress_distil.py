@@ -2,9 +2,10 @@
 
 Each sentence of a question has a target: its own logit plus the re-ranker's (``kompress_reranker``), plus what the answer head
 loses without it. The softmax over a question's sentences learns that of the targets; the usual losses go along, on these
-questions and on groups of the corpus. Questions of several hops keep their own logits, for the re-ranker knows of one hop only.
-Two runs read different questions; the mean of their weights and of those they started from stays, which loses less on several
-hops than the runs alone. Early stage and phrase network are not touched.
+questions, on groups of the corpus, and on made questions about tables (``kompress_reports``). Questions of several hops keep
+their own logits, for the re-ranker knows of one hop only.
+Two runs of a round read different questions; the mean of their weights and of those they started from stays, which loses
+less on several hops than the runs alone, and is where the next round starts. Early stage and phrase network are not touched.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import copy
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from headroom_core.kompress.torch import TorchScorer
 from headroom_core.training.kompress_batches import Batch, Builder, Plan, hide, pad, plan_epoch
 from headroom_core.training.kompress_bundle import shown, write_late
 from headroom_core.training.kompress_data import Corpus, Question, Reader, tokenizer
+from headroom_core.training.kompress_reports import made
 from headroom_core.training.kompress_reranker import Ranked, Reranker, tune
 from headroom_core.training.kompress_train import (
     arrays,
@@ -46,12 +48,14 @@ from headroom_core.training.kompress_train import (
 
 Vector = NDArray[np.float64]
 
-RUNS, POLICIES = ((4200, 1800), (3000, 950)), 400
-"""Questions of one hop and steps of each run; the first also reads some about policies and all of several hops."""
+ROUNDS, POLICIES = (((4200, 1800), (3000, 950)), ((3500, 1500), (2900, 1300))), 400
+"""By round, questions of one hop and steps of each run; a round's first also reads some on policies and all of several hops."""
 SHARE, NEEDED, MOST = 0.6, 0.3, 4.0
 """Weights of both logits and of importance, which counts up to so many nats."""
 GROUPS, OTHER_GROUPS, EVERY = 7, 5, 4
 """Questions of a step; in every fourth groups of the corpus instead."""
+REPORTS, REPORTS_EACH, REPORTS_EVERY = 3000, 10, 8
+"""Made questions about tables, so many in every eighth step."""
 RATE, HEAD_RATE, WARM, DECAY = 7e-5, 2.1e-4, 100, 0.01
 HEAT, GOLD, MASKED, SMOOTH = 1.5, 0.5, 0.04, 0.995
 """Temperature of the softmax; weight of the usual losses beside it; share of word pieces hidden; of the running mean."""
@@ -66,16 +70,19 @@ class Judged:
     lost: Vector
 
 
-def parts(items: Sequence[Item], seed: int) -> list[list[Item]]:
-    """The questions of each run."""
+def parts(items: Sequence[Item], seed: int) -> list[list[list[Item]]]:
+    """The questions of each run, by round."""
     draw = random.Random(seed)
     near, policies = among_near(items, sources=PAGES), among_near(items, sources=("policyqa",))
     draw.shuffle(near)
     draw.shuffle(policies)
-    (first, _), (second, _) = RUNS
-    found = [[*near[:first], *policies[:POLICIES], *several_hops(items)], near[first : first + second]]
-    for part in found:
-        draw.shuffle(part)
+    left, beside, found = iter(near), [*policies[:POLICIES], *several_hops(items)], []
+    for runs in ROUNDS:
+        read = [list(islice(left, questions)) for questions, _ in runs]
+        read[0] += beside
+        for part in read:
+            draw.shuffle(part)
+        found.append(read)
     return found
 
 
@@ -121,6 +128,7 @@ class Run:
 
     def __init__(self, model: Kompress, corpus: Corpus, chosen: Sequence[Example], reader: Reader, seed: int) -> None:
         self.model, self.corpus, self.chosen, self.reader, self.seed = model.eval(), corpus, chosen, reader, seed
+        self.reports = [reader.question(item) for item in made(REPORTS, seed)]
         self.device = model.word.weight.device.type
         model.requires_grad_(False)
         body = [*model.layers[model.shape.early :].parameters()]
@@ -132,7 +140,7 @@ class Run:
         self.optimizer = torch.optim.AdamW(groups, weight_decay=DECAY, betas=(0.9, 0.98))
 
     def batches(self, steps: int) -> Iterator[tuple[Batch, list[Example]]]:
-        """Marked questions with their examples, and in between groups of the corpus without."""
+        """Marked questions with their examples, and in between groups of the corpus and questions about tables without."""
         draw, builder = random.Random(self.seed), Builder(self.corpus)
         others = _groups(self.corpus, self.seed)
         order: list[Example] = []
@@ -140,12 +148,18 @@ class Run:
             if step % EVERY == EVERY - 1:
                 yield builder.batch(self.seed * 100_003 + step, next(others)), []
                 continue
+            if step % REPORTS_EVERY == 1:
+                yield self._batch(draw.sample(self.reports, REPORTS_EACH), step), []
+                continue
             while len(order) < GROUPS:
                 order += draw.sample(self.chosen, len(self.chosen))
             chosen, order = order[:GROUPS], order[GROUPS:]
-            batch = pad([windows_of(self.reader.documents, example.question) for example in chosen], free=False)
-            hide(batch, MASKED, self.seed * 100_003 + step)
-            yield batch, chosen
+            yield self._batch([example.question for example in chosen], step), chosen
+
+    def _batch(self, questions: Sequence[Question], step: int) -> Batch:
+        batch = pad([windows_of(self.reader.documents, question) for question in questions], free=False)
+        hide(batch, MASKED, self.seed * 100_003 + step)
+        return batch
 
     def train(self, steps: int) -> Kompress:
         """The running mean of the weights."""
@@ -188,14 +202,18 @@ def distil(
     folder: Path, wheel: Path, corpus: Corpus, items: Sequence[Item], *, device: str, small: bool, seed: int
 ) -> None:
     """Tune the late stage of a bundle on questions of ``items`` and write its ``late.onnx`` anew. ``small``: on a quarter."""
-    compressor, share = KompressCompressor(model=folder, enable_ccr=False), 4 if small else 1
-    asked = [[judge(compressor, item) for item in part[::share]] for part in parts(items, seed)]
-    pieces = tokenizer(folder / "tokenizer.json")
-    reranker = tune(Reranker.begin(wheel, pieces).to(device), [judged.ranked for judged in asked[0]], seed)
-    begun, reader = TorchScorer.of_bundle(folder, device).model, Reader(pieces)
-    found = [arrays(begun)]
-    for k, (questions, (_, steps)) in enumerate(zip(asked, RUNS, strict=True)):
-        chosen = examples(questions, reranker, reader)
-        run = Run(copy.deepcopy(begun), corpus, chosen, reader, seed + k)
-        found.append(arrays(run.train(steps // share)))
-    write_late(mean(found), folder, shown(corpus, 60))
+    share, pieces, reranker = 4 if small else 1, tokenizer(folder / "tokenizer.json"), None
+    reader = Reader(pieces)
+    for r, (runs, read) in enumerate(zip(ROUNDS, parts(items, seed), strict=True)):
+        compressor = KompressCompressor(model=folder, enable_ccr=False)
+        asked = [[judge(compressor, item) for item in part[::share]] for part in read]
+        if reranker is None:
+            ranked = [judged.ranked for judged in asked[0]]
+            reranker = tune(Reranker.begin(wheel, pieces).to(device), ranked, seed)
+        begun = TorchScorer.of_bundle(folder, device).model
+        found = [arrays(begun)]
+        for k, (questions, (_, steps)) in enumerate(zip(asked, runs, strict=True)):
+            chosen = examples(questions, reranker, reader)
+            run = Run(copy.deepcopy(begun), corpus, chosen, reader, seed + 2 * r + k)
+            found.append(arrays(run.train(steps // share)))
+        write_late(mean(found), folder, shown(corpus, 60))

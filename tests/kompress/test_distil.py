@@ -74,6 +74,19 @@ def test_a_target_adds_what_the_teachers_say():
     assert np.array_equal(target(hops, model), judged.late)
 
 
+def test_runs_read_questions_of_their_own(monkeypatch: pytest.MonkeyPatch):
+    """No question of one hop comes twice, in no round; the first run of each round reads the several hops, too."""
+    monkeypatch.setattr(kompress_distil, "ROUNDS", (((3, 9), (2, 9)), ((2, 9), (1, 9))))
+    single = {**item(), "answerable": True, "documents": item()["documents"][2:]}
+    hops = [{**item("hotpot_train"), "id": f"hop {k}"} for k in range(2)]
+    found = kompress_distil.parts([*({**single, "id": str(k)} for k in range(10)), *hops], seed=1)
+    ids = [[[one["id"] for one in run] for run in runs] for runs in found]
+    assert [[len(run) for run in runs] for runs in ids] == [[5, 2], [4, 1]]
+    near = [one for runs in ids for run in runs for one in run if not one.startswith("hop")]
+    assert len(near) == len(set(near)) == 8
+    assert all({"hop 0", "hop 1"} <= set(runs[0]) for runs in ids)
+
+
 def test_the_bundle_judges_a_question():
     """Late logits and importance stand at their sentences: only sentences beside the answer's can be important."""
     compressor = KompressCompressor(enable_ccr=False)
@@ -88,7 +101,7 @@ def test_the_bundle_judges_a_question():
 
 def test_the_late_stage_learns_its_targets_alone(monkeypatch: pytest.MonkeyPatch):
     """The softmax over a question's sentences comes closer to that of the targets; early weights stay as they are."""
-    for name, value in (("RATE", 3e-3), ("HEAD_RATE", 3e-3), ("WARM", 5)):
+    for name, value in (("RATE", 3e-3), ("HEAD_RATE", 3e-3), ("WARM", 5), ("REPORTS", 20)):
         monkeypatch.setattr(kompress_distil, name, value)
     reader = Reader(PIECES)
     page = sheet(item())
