@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from headroom_core.kompress.scorer import Staged, sigmoid
 from headroom_core.kompress.signals import Pieces, Signals, Vector, read, read_again
 from headroom_core.language.lexical import STOPWORDS, Bm25, content, rarity, stems
-from headroom_core.language.tables import tables
+from headroom_core.language.tables import cells, tables
 from headroom_core.language.wrapped import TURN
 
 _NAME = re.compile(
@@ -49,7 +49,7 @@ class Weights:
     first: float = 0.25
     link: float = 2.0
     bridge: float = 4.0
-    brief: float = 0.5
+    brief: float = 0.75
     window: float = 0.15
     wide: float = 2.0
     row: float = 10.0
@@ -121,9 +121,10 @@ def _rows(score: Vector, seen: Signals, firsts: Sequence[int], weight: float, qu
 
 
 def is_transcript(text: str) -> bool:
-    """Do most lines begin with a speaker?"""
+    """Do most lines begin with a speaker? Rows of a table in which each cell has its name do not."""
     lines = [line for line in text[:6000].split("\n")[:40] if line.strip()]
-    return len(lines) >= 5 and sum(bool(TURN.match(line)) for line in lines) >= 0.6 * len(lines)
+    turns = sum(bool(TURN.match(line)) and cells(line, 0, len(line)) is None for line in lines)
+    return len(lines) >= 5 and turns >= 0.6 * len(lines)
 
 
 def name_of(text: str) -> list[str]:

@@ -48,6 +48,8 @@ from headroom_core.training.kompress_train import (
 
 Vector = NDArray[np.float64]
 
+Rounds = Sequence[Sequence[tuple[int, int]]]
+
 ROUNDS, POLICIES = (((4200, 1800), (3000, 950)), ((3500, 1500), (2900, 1300))), 400
 """By round, questions of one hop and steps of each run; a round's first also reads some on policies and all of several hops."""
 SHARE, NEEDED, MOST = 0.6, 0.3, 4.0
@@ -70,14 +72,14 @@ class Judged:
     lost: Vector
 
 
-def parts(items: Sequence[Item], seed: int) -> list[list[list[Item]]]:
+def parts(items: Sequence[Item], rounds: Rounds, seed: int) -> list[list[list[Item]]]:
     """The questions of each run, by round."""
     draw = random.Random(seed)
     near, policies = among_near(items, sources=PAGES), among_near(items, sources=("policyqa",))
     draw.shuffle(near)
     draw.shuffle(policies)
     left, beside, found = iter(near), [*policies[:POLICIES], *several_hops(items)], []
-    for runs in ROUNDS:
+    for runs in rounds:
         read = [list(islice(left, questions)) for questions, _ in runs]
         read[0] += beside
         for part in read:
@@ -201,10 +203,14 @@ def _groups(corpus: Corpus, seed: int) -> Iterator[list[Plan]]:
 def distil(
     folder: Path, wheel: Path, corpus: Corpus, items: Sequence[Item], *, device: str, small: bool, seed: int
 ) -> None:
-    """Tune the late stage of a bundle on questions of ``items`` and write its ``late.onnx`` anew. ``small``: on a quarter."""
-    share, pieces, reranker = 4 if small else 1, tokenizer(folder / "tokenizer.json"), None
+    """Tune the late stage of a bundle on questions of ``items`` and write its ``late.onnx`` anew.
+
+    ``small``: the first round, on a quarter.
+    """
+    share, rounds = (4, ROUNDS[:1]) if small else (1, ROUNDS)
+    pieces, reranker = tokenizer(folder / "tokenizer.json"), None
     reader = Reader(pieces)
-    for r, (runs, read) in enumerate(zip(ROUNDS, parts(items, seed), strict=True)):
+    for r, (runs, read) in enumerate(zip(rounds, parts(items, rounds, seed), strict=True)):
         compressor = KompressCompressor(model=folder, enable_ccr=False)
         asked = [[judge(compressor, item) for item in part[::share]] for part in read]
         if reranker is None:

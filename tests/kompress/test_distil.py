@@ -74,12 +74,12 @@ def test_a_target_adds_what_the_teachers_say():
     assert np.array_equal(target(hops, model), judged.late)
 
 
-def test_runs_read_questions_of_their_own(monkeypatch: pytest.MonkeyPatch):
+def test_runs_read_questions_of_their_own():
     """No question of one hop comes twice, in no round; the first run of each round reads the several hops, too."""
-    monkeypatch.setattr(kompress_distil, "ROUNDS", (((3, 9), (2, 9)), ((2, 9), (1, 9))))
+    rounds = (((3, 9), (2, 9)), ((2, 9), (1, 9)))
     single = {**item(), "answerable": True, "documents": item()["documents"][2:]}
     hops = [{**item("hotpot_train"), "id": f"hop {k}"} for k in range(2)]
-    found = kompress_distil.parts([*({**single, "id": str(k)} for k in range(10)), *hops], seed=1)
+    found = kompress_distil.parts([*({**single, "id": str(k)} for k in range(10)), *hops], rounds, seed=1)
     ids = [[[one["id"] for one in run] for run in runs] for runs in found]
     assert [[len(run) for run in runs] for runs in ids] == [[5, 2], [4, 1]]
     near = [one for runs in ids for run in runs for one in run if not one.startswith("hop")]

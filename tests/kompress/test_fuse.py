@@ -126,6 +126,7 @@ def test_speakers_make_a_transcript() -> None:
     assert not is_transcript("\n".join(SPEECH.split("\n")[:4]))
     assert not is_transcript("12:04 the ferry is late\n" * 9)
     assert not is_transcript("The ferry: late\n" + "It came an hour after it should have come\n" * 9)
+    assert not is_transcript("item: cash, 2021: 4.1, 2020: 3.9\n" * 9)
     assert not is_transcript("")
 
 
