@@ -114,7 +114,7 @@ def pages(run: Run) -> Lines:
 def table_rows(run: Run) -> Lines:
     """Rows of tables between sentences and between passages."""
     sets = {name: [i for i in tabled() if i["source"] == name] for name in ("flights", "functions")}
-    found = table("Two tables between sentences, questions by hand", [sheet(i) for i in reports()], run.rankers)
+    found = table("Tables between sentences, questions by hand", [sheet(i) for i in reports()], run.rankers)
     for name, items in sets.items():
         found += table(f"A row of five tables among passages: {name}", [sheet(i) for i in run.some(items)], run.rankers)
     return found

@@ -22,7 +22,7 @@ Row = dict[str, str]
 
 
 def reports() -> list[Item]:
-    """One item per question about a report: two tables between sentences, in other words than the rows'."""
+    """One item per question about a report: tables between sentences, in other words than the rows'."""
     found = []
     with REPORTS.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines):
