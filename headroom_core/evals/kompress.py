@@ -70,13 +70,14 @@ class Run:
     def cut(
         self, items: Sequence[Item], *, target_ratio: float | None = None, max_risk: float | None = None
     ) -> tuple[list[list[str]], float]:
-        """The items' documents compressed together, and the mean share of tokens kept."""
+        """Each item's documents compressed together, one alone as one text, and the mean share of tokens kept."""
         shown, kept = [], []
         for item in items:
-            texts = [d["text"] for d in item["documents"]]
-            found = self.compressor.compress_documents(
-                texts, item["query"], target_ratio=target_ratio, max_risk=max_risk
-            )
+            texts, query = [d["text"] for d in item["documents"]], item["query"]
+            if len(texts) > 1:
+                found = self.compressor.compress_documents(texts, query, target_ratio=target_ratio, max_risk=max_risk)
+            else:
+                found = [self.compressor.compress(texts[0], query=query, target_ratio=target_ratio, max_risk=max_risk)]
             shown.append([r.compressed for r in found])
             kept.append(sum(r.compressed_tokens for r in found) / sum(r.original_tokens for r in found))
         return shown, float(np.mean(kept))
@@ -170,18 +171,9 @@ def risk(run: Run) -> Lines:
         for alpha in (0.02, 0.05, 0.1):
             if alpha < run.compressor.load().curves[group].smallest:
                 continue
-            losses, kept = [], []
-            for item in items:
-                texts = [d["text"] for d in item["documents"]]
-                if len(texts) > 1:
-                    found = run.compressor.compress_documents(texts, item["query"], max_risk=alpha)
-                else:
-                    found = [run.compressor.compress(texts[0], query=item["query"], max_risk=alpha)]
-                losses.append(free.evidence_loss(item, [r.compressed for r in found]))
-                kept.append(sum(r.compressed_tokens for r in found) / sum(r.original_tokens for r in found))
-            lines.append(
-                f"{name:26} alpha {alpha:.2f}: loss {np.mean(losses):.3f}, kept {np.mean(kept):.3f} ({len(items)} items)"
-            )
+            shown, kept = run.cut(items, max_risk=alpha)
+            loss = np.mean([free.evidence_loss(item, texts) for item, texts in zip(items, shown, strict=True)])
+            lines.append(f"{name:26} alpha {alpha:.2f}: loss {loss:.3f}, kept {kept:.3f} ({len(items)} items)")
     texts = [document["text"] for document in pool(dev_rows())][: run.each or None]
     free_cuts = [run.compressor.compress(text, max_risk=0.05) for text in texts]
     lost = np.mean([free.marks_loss(r.original, r.compressed) for r in free_cuts])

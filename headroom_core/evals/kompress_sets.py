@@ -41,13 +41,18 @@ def normal(title: str) -> str:
     return re.sub(r"\W+", " ", title.lower()).strip()
 
 
+def page_of(document: dict[str, Any]) -> str:
+    """The page or policy that a passage's title names."""
+    return str(document["title"].split(" / ")[0])
+
+
 def _keys(row: Item) -> list[str]:
     """The titles that tie a row to others: those of its gold documents."""
     if row["source"] == "qmsum":
         return ["qmsum " + re.sub(r"[a-z]\Z", "", row["documents"][0]["title"])]
     gold = [d for d in row["documents"] if d["evidence"]] or row["documents"][:1]
     head = "policy " if row["source"] == "policyqa" else ""
-    return [head + normal(d["title"].split(" / ")[0]) for d in gold]
+    return [head + normal(page_of(d)) for d in gold]
 
 
 def _share(source: str, split: str) -> float:
@@ -175,21 +180,17 @@ def whole_pages(items: Sequence[Item], *, sources: Sequence[str] = PAGES) -> lis
     passages: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for item in items:
         for document in item["documents"]:
-            passages[_page(item["source"], document)][document["text"]] = None
+            passages[item["source"], page_of(document)][document["text"]] = None
     found = []
     for item in items:
         if item["source"] not in sources or not item["answerable"] or len(item["documents"]) != 1:
             continue
         gold = item["documents"][0]
-        texts = passages[_page(item["source"], gold)]
+        texts = passages[item["source"], page_of(gold)]
         if sum(map(len, texts)) >= WHOLE:
             whole = joined([gold if text == gold["text"] else {"text": text, "evidence": []} for text in texts])
             found.append({**item, "id": f"page:{item['id']}", "documents": [whole]})
     return found
-
-
-def _page(source: str, document: dict[str, Any]) -> tuple[str, str]:
-    return source, document["title"].split(" / ")[0]
 
 
 def several_hops(items: Iterable[Item]) -> list[Item]:

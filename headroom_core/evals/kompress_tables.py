@@ -19,6 +19,8 @@ from headroom_core.evals.kompress_sets import PAGES, Item, dev_rows, pool
 ROWS, DOCUMENTS = 12, 5
 REPORTS = Path(__file__).resolve().parents[1] / "training" / "data" / "reports_dev.jsonl"
 Row = dict[str, str]
+Table = Sequence[Sequence[str]]
+"""Rows of cells, the names of the columns first."""
 
 
 def reports() -> list[Item]:
@@ -74,7 +76,8 @@ def _items(
         others.insert(place, key)
         documents = []
         for at in range(0, len(others), ROWS):
-            head, *lines = LAYOUTS[number % len(LAYOUTS)]([asked[k][0] for k in others[at : at + ROWS]])
+            shown = [asked[k][0] for k in others[at : at + ROWS]]
+            head, *lines = LAYOUTS[number % len(LAYOUTS)]([[*shown[0]], *([*row.values()] for row in shown)])
             before, _, after = draw.choice(pages).partition(". ")
             text = f"{before}.\n\n" + "\n".join(filter(None, [head, *lines])) + f"\n\n{after}"
             row = lines[place - at] if at <= place < at + ROWS else None
@@ -135,23 +138,29 @@ def _functions() -> dict[str, tuple[Row, list[str]]]:
     return {name: own for name, own in found.items() if "|" not in own[0]["what it does"]}
 
 
-def _bars(table: Sequence[Row]) -> list[str]:
-    names = "| " + " | ".join(table[0]) + " |\n|" + " --- |" * len(table[0])
-    return [names, *("| " + " | ".join(row.values()) + " |" for row in table)]
+def bars(table: Table) -> list[str]:
+    """Markdown."""
+    names, *rows = ("| " + " | ".join(row) + " |" for row in table)
+    return [names + "\n|" + " --- |" * len(table[0]), *rows]
 
 
-def _parted(mark: str, table: Sequence[Row]) -> list[str]:
-    return [mark.join(table[0]), *(mark.join(row.values()) for row in table)]
+def tabs(table: Table) -> list[str]:
+    """Cells between tabs."""
+    return ["\t".join(row) for row in table]
 
 
-def _columns(table: Sequence[Row]) -> list[str]:
-    wide = {name: max(len(name), *(len(row[name]) for row in table)) + 3 for name in table[0]}
-    lines = [{name: name for name in wide}, *table]
-    return ["".join(row[name].ljust(size) for name, size in wide.items()).rstrip() for row in lines]
+def columns(table: Table) -> list[str]:
+    """Cells under each other, wide gaps between them."""
+    widths = [max(map(len, cells)) + 3 for cells in zip(*table, strict=True)]
+    return ["".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip() for row in table]
 
 
-def _records(table: Sequence[Row]) -> list[str]:
-    return ["", *(", ".join(f"{name}: {cell}" for name, cell in row.items()) for row in table)]
+def records(table: Table) -> list[str]:
+    """Each cell behind its name, no header; an empty name is an item's."""
+    names, *rows = table
+    named = ([f"{name or 'item'}: {cell}" for name, cell in zip(names, row, strict=True)] for row in rows)
+    return ["", *map(", ".join, named)]
 
 
-LAYOUTS = (_bars, lambda table: _parted("\t", table), _columns, _records)
+LAYOUTS = (bars, tabs, columns, records)
+"""Of a table its header, empty where there is none, and a line for each row."""

@@ -27,6 +27,7 @@ from headroom_core.evals.kompress_sets import (
     among_near,
     dev_rows,
     normal,
+    page_of,
     several_hops,
     split_train,
 )
@@ -140,7 +141,7 @@ class Reader:
 
 def _key(row: Item, document: dict[str, Any]) -> str:
     head = {"policyqa": "policy ", "qmsum": "meeting "}.get(row["source"], "")
-    return head + normal(document["title"].split(" / ")[0])
+    return head + normal(page_of(document))
 
 
 def build(pieces: Any, *, seed: int = 7, compounds: int = 9000) -> Corpus:

@@ -9,11 +9,12 @@ the network learns what a row is and how a question relates to it, not facts.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from headroom_core.evals.kompress_sets import Item
+from headroom_core.evals.kompress_tables import Table, bars, columns, records, tabs
 
 ACCOUNTS = """
 Net sales; Total net sales; Net revenues | net sales; total revenue; sales; revenue
@@ -197,9 +198,6 @@ ASIDE = (
 )
 UNITS = ("millions", "thousands", "dollars in millions", "million euros", "billions")
 
-Table = list[list[str]]
-"""Rows of cells, the header first."""
-
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -219,34 +217,14 @@ def _entities() -> list[tuple[list[str], list[str]]]:
     return [(entities.split("; "), metrics.split("; ")) for entities, metrics in sides]
 
 
-# ---------------------------------------------------------------- layouts
-def _bars(table: Table) -> list[str]:
-    head, *rows = ("| " + " | ".join(row) + " |" for row in table)
-    return [head, "|" + " --- |" * len(table[0]), *rows]
-
-
-def _columns(table: Table) -> list[str]:
-    widths = [max(len(row[k]) for row in table) + 3 for k in range(len(table[0]))]
-    return ["".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip() for row in table]
-
-
 def _told(table: Table) -> list[str]:
     """As some data sets write tables: a sentence for each row."""
-    head, *rows = table
-    return [
-        "The " + row[0] + " of " + " ; ".join(f"{h} is {c}" for h, c in zip(head[1:], row[1:], strict=True)) + " ."
-        for row in rows
-    ]
+    names, *rows = table
+    cells = (" ; ".join(f"{name} is {cell}" for name, cell in zip(names[1:], row[1:], strict=True)) for row in rows)
+    return ["", *(f"The {row[0]} of {told} ." for row, told in zip(rows, cells, strict=True))]
 
 
-LAYOUTS: tuple[Callable[[Table], list[str]], ...] = (
-    _bars,
-    _bars,
-    _columns,
-    _told,
-    lambda table: ["\t".join(row) for row in table],
-    lambda table: [", ".join(f"{h or 'item'}: {c}" for h, c in zip(table[0], row, strict=True)) for row in table[1:]],
-)
+LAYOUTS = (bars, bars, columns, _told, tabs, records)
 
 
 class _Report:
@@ -260,11 +238,9 @@ class _Report:
 
     def table(self, table: Table, wanted: Sequence[str]) -> None:
         """Rows whose first cell is ``wanted`` are evidence."""
-        lines = self.draw.choice(LAYOUTS)(table)
-        firsts = [row[0] for row in table[1:]]
-        heads = len(lines) - len(firsts)
-        named = [None] * heads + firsts
-        self.blocks.append([(line + "\n", name in wanted) for line, name in zip(lines, named, strict=True)])
+        head, *rows = self.draw.choice(LAYOUTS)(table)
+        lines = [(row + "\n", cells[0] in wanted) for row, cells in zip(rows, table[1:], strict=True)]
+        self.blocks.append([(head + "\n", False), *lines] if head else lines)
 
     def document(self) -> dict[str, Any]:
         text, evidence = "", []
@@ -278,19 +254,24 @@ class _Report:
 
 
 def made(count: int, seed: int) -> list[Item]:
-    """So many questions, three in four about accounts, each with its report among up to two others."""
+    """So many questions, each with its report among up to two others."""
     draw = random.Random(seed)
     found = []
     for number in range(count):
-        query, own = (_account if draw.random() < 0.75 else _result)(draw)
+        query, own = _asked(draw)
         documents = [own]
         for _ in range(draw.choice((0, 0, 1, 2))):
-            _, other = (_account if draw.random() < 0.75 else _result)(draw)
+            _, other = _asked(draw)
             documents.append({**other, "evidence": []})
         draw.shuffle(documents)
         row = {"source": "reports", "query": query, "answers": [], "answerable": True, "documents": documents}
         found.append({"id": f"reports:{seed}:{number}", **row})
     return found
+
+
+def _asked(draw: random.Random) -> tuple[str, dict[str, Any]]:
+    """A question with its report, three in four about accounts."""
+    return (_account if draw.random() < 0.75 else _result)(draw)
 
 
 def _number(draw: random.Random) -> str:
