@@ -109,7 +109,7 @@ def finish(options: Any, corpus: Corpus, said: dict[str, Any]) -> None:
         given = {"device": options.device, "small": small, "seed": options.seed}
         distil(folder, options.reranker, corpus, splits["train"], **given)
         write_manifest(folder, weights, notes, phrases=said)
-    found = tempers(_compressor(folder), splits["fuse"], 150 if small else 717)
+    found = tempers(_compressor(folder), splits["fuse"], 150 if small else 717, options.seed)
     write_manifest(folder, weights, notes, phrases=said, tempers=found)
     size = 220 if small else 800
     sizes = {"several documents": size, "one text": size, "long": 220, "query-free": 400}

@@ -39,6 +39,13 @@ def test_a_lower_risk_never_drops_more():
     assert found == sorted(found, reverse=True)
 
 
+def test_a_promise_pays_for_little_that_it_did_not_lose():
+    """On the calibration items themselves the loss comes close to alpha, since thresholds lie close where little is lost."""
+    items = _items(1200, 5)
+    limit = curve(items).threshold(0.05, "g")
+    assert 0.047 <= np.mean([(item < limit).mean() for item in items]) <= 0.05
+
+
 def test_curves_survive_their_file():
     """Stored and read back, a curve gives the same thresholds."""
     made = curve(_items(300, 4))
